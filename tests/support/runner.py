@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds and runs the Python tests: functions marked @test in tests/<part>/test_*.py, each in a process of its own.
+
+    runner.py [--list] [--long] [--results FILE] PART... [NAME...]
+
+A test passes when it returns, fails when it raises or does not end in time, and is skipped by raising Skip. What it started
+dies with its process. NAME selects tests whose name, or `file` or `file.name`, is equal.
+"""
+import argparse
+import glob
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TESTS = os.path.dirname(HERE)
+sys.path.insert(0, HERE)
+
+from procs import Skip, handle_signals  # noqa: E402
+
+SKIPPED = 77
+PARTS = ("pg", "kafka", "e2e", "fault", "sim")
+_REGISTERED = []
+
+
+def test(timeout=120, long=False):
+    """Marks a test. `timeout` in seconds; long=True: only run when long tests are asked for."""
+    def mark(function):
+        function.of_test = {"timeout": timeout, "long": long}
+        _REGISTERED.append(function)
+        return function
+    return mark
+
+
+def load(path):
+    """The tests of a file, in its order."""
+    sys.modules.setdefault("runner", sys.modules[__name__])
+    sys.path.insert(0, os.path.dirname(path))
+    del sys.modules["runner"]._REGISTERED[:]
+    spec = importlib.util.spec_from_file_location(os.path.basename(path)[:-3], path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return list(sys.modules["runner"]._REGISTERED)
+
+
+def discover(parts):
+    for part in parts:
+        for path in sorted(glob.glob(os.path.join(TESTS, part, "test_*.py"))):
+            stem = os.path.basename(path)[5:-3]
+            for function in load(path):
+                yield part, stem, path, function.__name__, function.of_test
+
+
+def run_one(path, name):
+    """The child: runs one test."""
+    handle_signals()
+    for function in load(path):
+        if function.__name__ == name:
+            try:
+                function()
+            except Skip as reason:
+                print(f"skipped: {reason}")
+                return SKIPPED
+            except AssertionError as failure:
+                import traceback
+                traceback.print_exc()
+                print(f"failed: {str(failure)[:20000]}")
+                return 1
+            return 0
+    print(f"{path} has no test {name}")
+    return 1
+
+
+def end(child):
+    child.send_signal(signal.SIGTERM)
+    try:
+        child.wait(20)
+    except subprocess.TimeoutExpired:
+        pass
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    child.wait()
+
+
+def run(parts, names, long, results, verbose):
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    scale = float(os.environ.get("OF_TEST_TIME_SCALE", "1"))
+    failed = []
+    child = None
+    handle_signals()
+    try:
+        for part, stem, path, name, options in discover(parts):
+            if names and not {name, stem, f"{stem}.{name}", f"test_{stem}.py"} & set(names):
+                continue
+            if options["long"] and not long and not names:
+                continue
+            begin = time.monotonic()
+            print(f"{part}/{stem}.{name} ...", end=" ", flush=True)
+            child = subprocess.Popen(
+                [sys.executable, os.path.abspath(__file__), "--one", path, name], stdin=subprocess.DEVNULL,
+                stdout=None if verbose else subprocess.PIPE, stderr=None if verbose else subprocess.STDOUT,
+                start_new_session=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+            try:
+                output, _ = child.communicate(timeout=options["timeout"] * scale)
+                code = child.returncode
+            except subprocess.TimeoutExpired:
+                end(child)
+                output, _ = child.communicate()
+                output = (output or b"") + f"\nfailed: not done within {options['timeout'] * scale:g} s\n".encode()
+                code = 1
+            child = None
+            word = {0: "passed", SKIPPED: "skipped"}.get(code, "failed")
+            counts[word] += 1
+            text = (output or b"").decode(errors="replace")
+            reason = text.strip().splitlines()[-1] if word == "skipped" and text.strip() else ""
+            print(f"{word} {time.monotonic() - begin:.1f} s {reason}", flush=True)
+            if word == "failed":
+                failed.append(f"{part}/{stem}.{name}")
+                print("    | " + text[-30000:].replace("\n", "\n    | "), flush=True)
+    finally:
+        if child is not None:
+            end(child)
+    if results:
+        with open(results, "a", encoding="ascii") as out:
+            out.write(f"{counts['passed']} {counts['failed']} {counts['skipped']}\n")
+    for name in failed:
+        print(f"FAILED {name}")
+    print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
+    return 0 if counts["failed"] == 0 and sum(counts.values()) > 0 else 1
+
+
+def main():
+    if sys.argv[1:2] == ["--one"]:
+        return run_one(sys.argv[2], sys.argv[3])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--verbose", "-v", action="store_true", help="show the tests' output as it comes")
+    parser.add_argument("--results", help="append 'passed failed skipped' to this file")
+    parser.add_argument("words", nargs="*")
+    args = parser.parse_args()
+    parts = [word for word in args.words if word in PARTS] or list(PARTS)
+    names = [word for word in args.words if word not in PARTS]
+    if args.list:
+        for part, stem, _, name, options in discover(parts):
+            print(f"{part}/{stem}.{name}{' (long)' if options['long'] else ''}")
+        return 0
+    return run(parts, names, args.long, args.results, args.verbose)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
