@@ -64,16 +64,18 @@ char *of_strdup(const char *s);
 char *of_strndup(const char *s, size_t n);
 /* NULL in, NULL out. */
 char *of_strdup_null(const char *s);
-/* printf into a fresh string, at most 64 KiB. */
+/* printf into a fresh string; cut at 64 KiB. */
 char *of_asprintf(const char *fmt, ...) OF_PRINTF(1, 2);
 
 /* Bounded copy that always ends with NUL; false if it was cut. */
 bool of_strcopy(char *dst, size_t dst_size, const char *src);
-/* Whole string, base 10, in range; false otherwise. */
+/* Whole string, base 10, in range; false otherwise (NULL too). A leading sign is fine, blanks are not; doubles are finite. */
 bool of_parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret);
 bool of_parse_double(const char *s, double *ret);
 bool of_str_eq(const char *a, const char *b); /* both NULL: equal */
 /* True for well-formed UTF-8 without NUL. */
 bool of_utf8_valid(const char *s, size_t len);
+/* Bytes of the well-formed character at s (1 to 4), 0 if there is none within len. NUL counts as a character. */
+size_t of_utf8_step(const char *s, size_t len);
 
 #endif

@@ -65,7 +65,7 @@ struct of_err {
 
 /* Sets code, its usual class and the words; returns code. err may be NULL. Clears the origin fields. */
 enum of_code of_err_set(struct of_err *err, enum of_code code, const char *fmt, ...) OF_PRINTF(3, 4);
-/* Puts words before the message; returns err's code. */
+/* Puts words before the message ("words: message"); returns err's code. err must not be NULL. */
 enum of_code of_err_wrap(struct of_err *err, const char *fmt, ...) OF_PRINTF(2, 3);
 void of_err_clear(struct of_err *err);
 const char *of_code_name(enum of_code code);  /* "DB", "OK" */
