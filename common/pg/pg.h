@@ -24,10 +24,15 @@ struct of_pgres;
 OF_MUSTCHECK enum of_code of_pg_connect(const char *url, const char *application, struct of_pg **ret, struct of_err *err);
 void of_pg_free(struct of_pg *db);
 bool of_pg_is_broken(const struct of_pg *db);
+/* How long one round trip may take before the connection is given up as broken; 0: for ever (migrations). Default: 70 s,
+ * ten seconds more than statement_timeout. A connection put back into its pool has the default again. */
+void of_pg_set_deadline(struct of_pg *db, int timeout_ms);
 
 /* max connections are opened lazily. get: blocks up to wait_ms for a free one (OF_E_BUSY) and to connect. Any thread. */
 struct of_pgpool *of_pgpool_new(const char *url, const char *application, int max);
 void of_pgpool_free(struct of_pgpool *pool); /* all must have been put back */
+/* SQL that runs on every connection opened from now on (SET …); copied. Before the first of_pgpool_get(). */
+void of_pgpool_set_setup(struct of_pgpool *pool, const char *script);
 OF_MUSTCHECK enum of_code of_pgpool_get(struct of_pgpool *pool, int wait_ms, struct of_pg **ret, struct of_err *err);
 /* Rolls back an open transaction; a broken one is closed. NULL is fine. */
 void of_pgpool_put(struct of_pgpool *pool, struct of_pg *db);
@@ -68,11 +73,14 @@ void of_pg_arg_bool(struct of_pgargs *a, bool v);
 void of_pg_arg_jsonb(struct of_pgargs *a, const char *json);
 void of_pg_arg_time(struct of_pgargs *a, int64_t us); /* microseconds since 1970 */
 void of_pg_arg_bytes(struct of_pgargs *a, const void *p, size_t n);
+void of_pg_arg_float8(struct of_pgargs *a, double v);
 void of_pg_arg_null(struct of_pgargs *a, enum of_pgtype type);
 void of_pg_arg_array(struct of_pgargs *a, const struct of_pgarr *arr);
 
 /* --- running --- */
-/* Blocks: one round trip (two at a statement's first use). res may be NULL if rows do not matter. *ret_res is the caller's. */
+/* Blocks: one round trip (two at a statement's first use). ret_res may be NULL if rows do not matter. *ret_res is the caller's.
+ * args may be NULL. A statement keeps its parameter types: null has a type too (of_pg_arg_null). Fails: OF_E_DB, OF_E_DB_DATA,
+ * OF_E_DB_SCHEMA, OF_E_TOO_LARGE (an array over 256 MiB), OF_E_BUG (number or types of parameters are not the statement's). */
 OF_MUSTCHECK enum of_code of_pg_run(struct of_pg *db, const struct of_sql *sql, const struct of_pgargs *args,
                                     struct of_pgres **ret_res, struct of_err *err);
 /* Same, and gives the number of rows affected (or returned). */
@@ -95,7 +103,8 @@ const char *of_pgres_text_null(const struct of_pgres *res, int row, int col); /*
 size_t of_pgres_len(const struct of_pgres *res, int row, int col);
 int64_t of_pgres_i64(const struct of_pgres *res, int row, int col); /* 0 for null */
 bool of_pgres_bool(const struct of_pgres *res, int row, int col);
-/* A timestamptz column selected as (extract(epoch from c)*1000000)::bigint, or plain text form; microseconds. */
+/* A timestamptz column selected as (extract(epoch from c)*1000000)::bigint, or plain text form; microseconds since 1970.
+ * infinity: INT64_MAX, -infinity: INT64_MIN; 0 for null and for years outside 0001-9999. */
 int64_t of_pgres_time(const struct of_pgres *res, int row, int col);
 
 #endif
