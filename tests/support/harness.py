@@ -12,6 +12,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -141,7 +142,6 @@ class Cluster:
             if self._started:
                 self.start()
         except BaseException:
-            import sys
             self.__exit__(*sys.exc_info())
             raise
         return self
@@ -155,7 +155,6 @@ class Cluster:
             if reports:
                 raise AssertionError("sanitizer findings:\n" + "\n".join(reports))
         except BaseException:
-            import sys
             self.box.__exit__(*sys.exc_info())
             raise
         self.box.close()
@@ -317,8 +316,10 @@ class Cluster:
         """What Postgres says is not finished: for the text of failures."""
         out = []
         for title, sql in (
-                ("phases", "SELECT * FROM sync.phase WHERE emitted_seq < seq OR done_at IS NULL LIMIT 20"),
-                ("work", "SELECT * FROM sync.work LIMIT 20")):
+                ("phases", "SELECT org_id, external_type, step, seq, emitted_seq, due_at, moved_at, processed, total, attempts, "
+                 "waits, error FROM sync.phase WHERE step <> 'done' ORDER BY moved_at LIMIT 30"),
+                ("work", "SELECT org_id, direction, record_type, record_id, state, due_at, attempts, reason, waits_for, "
+                 "error, place FROM sync.work ORDER BY due_at LIMIT 20")):
             try:
                 out.append(f"{title}: " + "\n  ".join(map(str, self.query(sql))))
             except Exception as cause:  # the text of a failure must not hide the failure

@@ -220,7 +220,7 @@ def expected_custom(name, record):
         value = record.get("attributes", {}).get(attr)
         if value is not None:
             if type_ in ("text", "json") and not isinstance(value, str):
-                value = json.dumps(value, separators=(",", ":"))
+                value = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
             out.add((CUSTOM_TAGS[type_], f"pco_{attr}", canonical(value)))
     return out
 
