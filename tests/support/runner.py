@@ -130,7 +130,8 @@ def run(parts, names, long, results, verbose):
             out.write(f"{counts['passed']} {counts['failed']} {counts['skipped']}\n")
     for name in failed:
         print(f"FAILED {name}")
-    print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
+    if not results:
+        print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     return 0 if counts["failed"] == 0 and sum(counts.values()) > 0 else 1
 
 

@@ -459,16 +459,12 @@ bool sim_parse_i64(const char *s, int64_t *ret_value)
 /* Latin-1 supplement and Latin Extended-A, enough for the names we make. */
 static char fold_latin(unsigned cp)
 {
-    static const char a[] = "aaaaaaaceeeeiiiidnooooo*ouuuuyts"
-                            "aaaaaaaceeeeiiiidnooooo/ouuuuyty";
-    static const char b[] = "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkklllllllll"
-                            "lnnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
+    static const char latin[] = "aaaaaaaceeeeiiiidnooooo.ouuuuytsaaaaaaaceeeeiiiidnooooo.ouuuuyty"
+                                "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkklllllll"
+                                "lllnnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
 
-    if (cp >= 0xc0 && cp <= 0xff) {
-        return a[cp - 0xc0];
-    }
-    if (cp >= 0x100 && cp < 0x100 + sizeof b - 1) {
-        return b[cp - 0x100];
+    if (cp >= 0xc0 && cp < 0xc0 + sizeof latin - 1 && latin[cp - 0xc0] != '.') {
+        return latin[cp - 0xc0];
     }
     return 0;
 }
