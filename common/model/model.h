@@ -32,15 +32,18 @@ struct of_entity {
 /* All entity tables, in a fixed order; *ret_n their number. */
 const struct of_entity *of_model_entities(size_t *ret_n);
 const struct of_entity *of_model_entity(const char *tag); /* NULL if unknown */
+/* The columns that every entity table has (status, inactivatedAt, …); ends with name NULL. */
+const struct of_column *of_model_base_columns(void);
+/* An own column, else a base column; NULL if the table has none of that name. */
 const struct of_column *of_model_column(const struct of_entity *e, const char *name);
 
 #define OF_TYPEID_MAX 64
-/* A fresh TypeID `<prefix>_<26 chars>` (UUIDv7, ascending within the process). buf has OF_TYPEID_MAX bytes. */
+/* A fresh TypeID `<prefix>_<26 chars>` (UUIDv7, ascending within the process, all threads). buf has OF_TYPEID_MAX bytes. */
 const char *of_typeid_new(const char *prefix, char *buf);
 bool of_typeid_valid(const char *id, const char *prefix);
 
-/* The alpha pattern: true if an entity of tag a is the source of an edge to one of tag b. Same tag: decide by id with
- * of_edge_a_is_source_ids(). */
+/* The alpha pattern: true if an entity of tag a is the source of an edge to one of tag b: what decides is how their ids
+ * begin (person_ comes before phonenumber_). Same tag: decide by id with of_edge_a_is_source_ids(). */
 bool of_edge_a_is_source(const char *tag_a, const char *tag_b);
 bool of_edge_a_is_source_ids(const char *id_a, const char *id_b);
 /* `<source>_has_<target>`, or `<source>_<key>_<target>` when the relation's key has an underscore. buf of size bytes. */
