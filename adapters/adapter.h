@@ -21,7 +21,9 @@ enum of_conv {
     OF_CONV_DOUBLE,
     OF_CONV_DATE, /* text YYYY-MM-DD, custom field tag date */
     OF_CONV_TIME, /* timestamptz column, or custom field tag date */
-    OF_CONV_ANY   /* custom field: tag by the JSON type met; objects and arrays become their JSON text */
+    OF_CONV_ANY,  /* custom field: tag by the JSON type met; objects and arrays become their JSON text */
+    OF_CONV_INT_TEXT, /* their integer is our text (a check's number); text is accepted too */
+    OF_CONV_IMAGE     /* an address, or an object of sizes (original, medium, thumbnail): the largest there is */
 };
 
 enum of_field_flags {
@@ -32,7 +34,8 @@ enum of_field_flags {
 struct of_value_map {
     const char *theirs;
     const char *ours;
-}; /* ends with theirs NULL; several theirs may give one ours, the first is sent back; unknown values become null */
+}; /* ends with theirs NULL; several theirs may give one ours, the first is sent back; blanks around it and case (ASCII) do
+    * not count; "*" stands for every other value; without it unknown values become null */
 
 struct of_field {
     const char *attr;   /* theirs: first_name */
@@ -41,7 +44,14 @@ struct of_field {
     unsigned flags;
     const struct of_value_map *map; /* or NULL */
     const char *fallback;           /* another attribute where attr is null (number for e164), or NULL */
-}; /* a table ends with attr NULL */
+}; /* a table ends with attr NULL. For OF_KIND_EDGE columns are metadata keys of the edge, for OF_KIND_VALUE and
+    * OF_KIND_REFERENCE the one column is `value`. */
+
+/* A column whose value is the same for every record of the type. */
+struct of_constant {
+    const char *column;
+    const char *value;
+}; /* ends with column NULL */
 
 enum of_rel_kind {
     OF_REL_EDGE = 1, /* to-one: an edge between the two entities */
@@ -56,7 +66,8 @@ struct of_relation {
     const char *key;    /* theirs: primary_campus */
     const char *target; /* external type: Campus */
     enum of_rel_kind kind;
-    const char *edge_key; /* relationshipKey of the edge (theirs without underscore gives _has_): usually key; NULL: key */
+    const char *edge_key; /* relationshipKey of the edge (theirs without underscore gives _has_): usually key; NULL: key.
+                             OF_KIND_EDGE: the record's edge goes from the first END to the second, under the second's */
     const char *column;   /* OF_REL_COLUMN */
     const char *include;  /* name for include= if the relation (or its records) only comes when asked for; NULL */
 }; /* a table ends with key NULL */
@@ -84,7 +95,7 @@ struct of_type {
     enum of_kind kind;
     const char *entity;  /* canonical tag; NULL for references; for edges "edge"; for values the owner's tag (person) */
     const char *folder_type; /* folders: folderType's value, else NULL */
-    const char *path;    /* /people/v2/people; {parent} stands for the parent's id in OF_LIST_PER_PARENT */
+    const char *path;    /* /people/v2/people, one record at path/id; {parent} stands for the parent's id */
     const char *extra;   /* constant query of lists ("where[archive_status]=include"), or NULL */
     enum of_list_by list;
     const char *with;    /* OF_LIST_WITH, OF_LIST_PER_PARENT: the carrying type */
@@ -93,7 +104,8 @@ struct of_type {
     bool owned;          /* lives and dies with its parent (contacts, options, designations) */
     const char *const *depends; /* external types that must be created before; ends with NULL. References do not block. */
     const struct of_field *fields;
-    const struct of_relation *relations;
+    const struct of_constant *constants; /* NULL: none; folder_type is one of its own (column folderType) */
+    const struct of_relation *relations; /* NULL: none */
     enum of_match match;
     const char *match_column; /* OF_MATCH_CHILD, OF_MATCH_NAME: the canonical column compared */
     const char *const *sparse; /* capabilities of the writing side, next issue; NULL now */
@@ -102,12 +114,13 @@ struct of_type {
 /* --- records and pages --- */
 
 /* One external record in canonical form. body is a JSON object:
- *   canonical columns by name (explicit null where theirs is null; absent = not read),
- *   "customFields": [elements], only non-null values, in table order (then relation values),
- *   "_rel": {"primary_campus":"Campus/12"}   to-one relations that have a target (kinds EDGE, COLUMN, END), null if unset
+ *   canonical columns by name (explicit null where theirs is null; absent = not read), then the constants,
+ *   "customFields": [elements], only non-null values, in table order (then relation values); OF_KIND_ENTITY only
+ *   "_rel": {"primary_campus":"Campus/12"}   to-one relations (kinds EDGE, COLUMN, END), null if unset, absent if not read
  *   "_many": {"people":["Person/1","Person/2"]}   kind EDGES, sorted
  *   "_sub": {"Email":["1","2"]}   kind CHILDREN, only those that were asked for in this request, sorted
- * created_at and updated_at are not in body. Same content gives the same bytes. */
+ * The last three are left out where they would have no members. The target in _rel is named by the table (Campus, where the
+ * relationship may say PrimaryCampus). created_at and updated_at are not in body. Same content gives the same bytes. */
 struct of_record {
     const struct of_type *type;
     char *id;
@@ -115,8 +128,8 @@ struct of_record {
     struct of_wall created_at, updated_at;
     char *body;
     size_t body_len;
-    char *match_keys; /* OF_MATCH_PERSON: normalised keys, '\x1f' between them, sorted: "e:a@b.c" "p:5550100" "n:ann lee"
-                         "b:1990-01-31"; else NULL */
+    char *match_keys; /* OF_MATCH_PERSON: normalised keys (adapters/match.h), '\x1f' between them, sorted, unique:
+                         "b:1990-01-31" "e:a@b.c" "n:ann lee" "p:5550100"; else NULL */
 };
 
 /* A record that cannot be used: a dead letter with place and cause, values never. */
@@ -134,7 +147,7 @@ struct of_row_key {
 };
 
 struct of_page {
-    struct of_record *records; /* first those of data, then those that came with them */
+    struct of_record *records; /* first those of data, then those that came with them; no (type, id) twice: the first wins */
     size_t n_records;
     struct of_bad_record *bad;
     size_t n_bad;
@@ -181,15 +194,17 @@ struct of_adapter {
     /* Headers of every API request besides Authorization ("X-PCO-API-Version: 2026-06-04" depends on the path): fills at most
      * max static strings, returns how many. */
     int (*headers)(const struct of_type *type, const char *out[], int max);
-    /* Path and query (no scheme or host), percent-encoded. scope decides the includes. */
+    /* Path and query (no scheme or host), percent-encoded. scope decides the includes. Where the path needs a parent and none
+     * is given, both leave out empty. */
     void (*list_target)(const struct of_type *type, of_scope scope, const struct of_list_pos *pos, struct of_buf *out);
     /* One record with everything that comes with it. parent may be NULL. */
     void (*get_target)(const struct of_type *type, of_scope scope, const char *id, const char *parent, struct of_buf *out);
     /* Merges since a moment, by created_at; offset pages. NULL: the system knows none. */
     void (*mergers_target)(struct of_wall since, int64_t offset, struct of_buf *out);
     /* Body of an answer. list: data is an array; else one object (n_rows 1). Bad records land in page->bad; only an answer that
-     * is no page at all fails (OF_E_PARSE with its place). ret_page is the caller's: of_page_done(). order tells which time
-     * rows[].time is (OF_LIST_UPDATED: updated_at, else created_at). parent: as in pos. */
+     * is no page at all fails (OF_E_PARSE with its place; OF_E_TOO_LARGE beyond 64 MiB). ret_page is the caller's:
+     * of_page_done(); after a failure it is empty. order tells which time rows[].time is (OF_LIST_UPDATED: updated_at, else
+     * created_at). parent: as in pos; also the parent of a single record read below one. */
     enum of_code (*parse)(const struct of_type *type, of_scope scope, const char *body, size_t len, bool list,
                           enum of_list_by order, const char *parent, struct of_page *ret_page, struct of_err *err);
     /* Mergers: calls fn for each; returns OF_E_PARSE if the page is none. */
@@ -207,7 +222,8 @@ struct of_adapter {
     void (*refresh_body)(const struct of_json *credentials, const char *refresh_token, struct of_buf *out);
     enum of_code (*parse_token)(const struct of_json *credentials, int status, const char *body, size_t len, struct of_wall now,
                                 struct of_buf *ret_credentials, struct of_err *err);
-    /* Authorization header value for credentials ("Basic …", "Bearer …"); secret. */
+    /* Authorization header value for credentials ("Basic …", "Bearer …"); secret. Fails: OF_E_INVALID where a member is
+     * missing (OAuth without an access token yet: ask of_oauth_due() first, adapters/oauth.h). */
     enum of_code (*authorization)(const struct of_json *credentials, struct of_buf *out, struct of_err *err);
     /* Checks a credentials file. Fails OF_E_INVALID with the member's name, never its value. */
     enum of_code (*check_credentials)(const struct of_json *credentials, struct of_err *err);
