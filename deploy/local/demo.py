@@ -188,7 +188,7 @@ def show_environment(cluster):
 def run(args):
     limited = not args.no_limit
     with Cluster("openfaith-demo", kafka="real" if args.real_kafka else "mock", people=args.people, workers=2,
-                 rate=f"{LIMIT}/{PERIOD}" if limited else "off", latency_ms=args.latency_ms) as cluster:
+                 rate=f"{LIMIT}/{PERIOD}" if limited else "off", latency_ms=args.latency_ms, quick=False) as cluster:
         say(f"Running: Postgres, {'Apache Kafka' if args.real_kafka else 'in-process broker'}, Planning Center simulator, "
             "1 scheduler, 2 workers.")
         counts = {name: len(cluster.sim.dump(0, name)) for name in pco_expect.KINDS}

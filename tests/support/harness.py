@@ -24,6 +24,12 @@ from servers import Kafka, MockKafka, Postgres, broker_answers  # noqa: F401 re-
 
 TOPICS = ("openfaith.tasks.live", "openfaith.tasks.bulk", "openfaith.changes")
 ACTIVE = "Active - Incremental Sync Enabled"
+# times that would make tests slow
+QUICK = {
+    "OF_SESSION_TIMEOUT_MS": 3000, "OF_LEASE_MS": 4000, "OF_BUDGET_LEASE_MS": 2000, "OF_REFRESH_LEASE_MS": 3000,
+    "OF_BACKOFF_MS": 100, "OF_BACKOFF_MAX_MS": 2000, "OF_WAITING_RECHECK_MS": 2000, "OF_SECOND_LOOK_MS": 1000,
+    "OF_HTTP_TIMEOUT_MS": 2500, "OF_STALLED_MS": 5000, "OF_PROBE_MS": 1000, "OF_DRAIN_MS": 5000,
+}
 SANITIZER_ENV = {
     "ASAN_OPTIONS": "detect_leaks=1:exitcode=86:abort_on_error=0:detect_stack_use_after_return=1",
     "LSAN_OPTIONS": "exitcode=86",
@@ -118,14 +124,16 @@ class Sim:
 
 # ---------------------------------------------------------------------------------------------------------------------
 class Cluster:
-    """Servers, simulator and programs of one test. `env` goes to every program of ours, `worker_env` to workers only."""
+    """Servers, simulator and programs of one test. `env` goes to every program of ours, `worker_env` to workers only;
+    quick=False leaves all times at their defaults."""
 
     def __init__(self, name="openfaith", kafka="mock", people=100, orgs=1, workers=1, schedulers=1, seed=1, rate="off",
                  latency_ms=0, window=None, sim_extra=(), mark=None, fast=True, env=None, worker_env=None, keep=False,
-                 start=True, sim=True, kafka_settings=None, partitions=6, log_level="info"):
+                 start=True, sim=True, kafka_settings=None, partitions=6, log_level="info",
+                 quick=True):
         self.box = Sandbox(name, keep)
         self.kafka_kind, self.partitions = kafka, partitions
-        self.env_extra, self.worker_env = dict(env or {}), dict(worker_env or {})
+        self.env_extra, self.worker_env = {**(QUICK if quick else {}), **(env or {})}, dict(worker_env or {})
         self.log_level = log_level
         self.n_workers, self.n_schedulers = workers, schedulers
         self.workers, self.schedulers, self.connected = [], [], {}
@@ -215,6 +223,7 @@ class Cluster:
             "OF_DATABASE_URL": self.pg.url(self.database) if self.database else "",
             "OF_KAFKA_BROKERS": self.kafka.brokers if self.kafka and self.kafka.brokers else "",
             "OF_KEYRING_FILE": self.keyring or "", "OF_HTTP_PORT": "0", "OF_LOG_LEVEL": self.log_level,
+            "OF_PARTITIONS": self.partitions, "OF_REPLICATION": 1 if self.kafka_kind == "real" else None,
         }
         env.update(SANITIZER_ENV)
         env.update(self.env_extra)

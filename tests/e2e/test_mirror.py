@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""After a first sync both sides say the same, field by field and edge by edge."""
+import os
+
+from before import Before
+from harness import Cluster
+from runner import test
+
+ORG = "mirror-church"
+PEOPLE = 3000
+
+
+def finish(cluster, org=ORG, timeout=180, settle=180, **options):
+    cluster.wait_active(org, timeout)
+    cluster.settle(org, settle)
+    cluster.assert_nothing_owed(org)
+    cluster.assert_mirror(org, **options)
+
+
+@test(timeout=120)
+def small():
+    """300 people, one worker, the in-process broker: what the sanitizer builds run."""
+    with Cluster("mirror-small", people=300) as c:
+        c.connect(ORG)
+        finish(c, timeout=100)
+
+
+@test(timeout=120)
+def people_only():
+    """A scope of its own: Person brings what it depends on, and nothing else."""
+    with Cluster("mirror-people", people=200) as c:
+        c.connect(ORG, types=["Person"])
+        finish(c)
+        names = {t["type"] for t in c.status(ORG)["entityTypes"]}
+        assert "Person" in names and "Donation" not in names, names
+
+
+@test(timeout=300)
+def everything():
+    """3,000 people with everything, on Apache Kafka, two workers and two schedulers."""
+    with Cluster("mirror", kafka="real", people=PEOPLE, workers=2, schedulers=2) as c:
+        c.connect(ORG)
+        finish(c)
+        status = c.status(ORG)
+        for item in status["entityTypes"]:
+            assert item["lastSuccessfulPollTimestamp"], item
+            assert item["processed"] == item["total"], item
+
+
+@test(timeout=300)
+def second_sync_changes_nothing():
+    """sync once more: no row is written again."""
+    with Cluster("mirror-again", people=500, workers=2) as c:
+        c.connect(ORG)
+        finish(c)
+        before = c.query('SELECT id, xmin::text FROM openfaith_people WHERE "orgId" = %s ORDER BY id', ORG)
+        edges = c.query('SELECT "sourceEntityId", "targetEntityId", xmin::text FROM openfaith_edges WHERE "orgId" = %s '
+                        "ORDER BY 1, 2", ORG)
+        c.ctl("sync", ORG, "pco")
+        finish(c)
+        assert c.query('SELECT id, xmin::text FROM openfaith_people WHERE "orgId" = %s ORDER BY id', ORG) == before
+        assert c.query('SELECT "sourceEntityId", "targetEntityId", xmin::text FROM openfaith_edges WHERE "orgId" = %s '
+                       "ORDER BY 1, 2", ORG) == edges
+
+
+@test(timeout=300)
+def mode_chms():
+    with Cluster("mirror-chms", kafka="real", people=1000, workers=2) as c:
+        c.connect(ORG, mode="chms")
+        finish(c)
+
+
+@test(timeout=300)
+def mode_openfaith():
+    """Nothing is created here; what has no partner is counted as unlinked."""
+    with Cluster("mirror-openfaith", kafka="real", people=1000, workers=2) as c:
+        c.connect(ORG, mode="openfaith")
+        finish(c)
+        assert c.value('SELECT count(*) FROM openfaith_people WHERE "orgId" = %s', ORG) == 0
+        assert c.value("SELECT count(*) FROM sync.external_link WHERE org_id = %s AND external_type = 'Person' "
+                       "AND state = 'unmatched'", ORG) == 1000
+
+
+def into_existing(mode):
+    known = 400 if os.environ.get("OF_TEST_LONG") else 200
+    with Cluster(f"mirror-existing-{mode}", kafka="real", people=1500, workers=2) as c:
+        before = Before(c, ORG).fill(known=known, strangers=known // 4)
+        c.connect(ORG, mode=mode)
+        finish(c, preexisting=before.rows)
+        before.assert_matched()
+
+
+@test(timeout=300)
+def existing_bidirectional():
+    into_existing("bidirectional")
+
+
+@test(timeout=300)
+def existing_chms():
+    into_existing("chms")
+
+
+@test(timeout=300)
+def existing_openfaith():
+    into_existing("openfaith")
+
+
+@test(timeout=120)
+def uncertain_goes_to_review():
+    """Two people of one name and address here: no guess, but a review with both as candidates."""
+    with Cluster("mirror-review", people=200) as c:
+        before = Before(c, ORG)
+        record, email = next((r, e) for r, e in __import__("before").choose(c.sim, 0, 50) if e)
+        attrs = record["attributes"]
+        with c.db() as db, db.cursor() as cur:
+            twins = [before.person(cur, attrs["first_name"], attrs["last_name"], attrs.get("birthdate"),
+                                   email["attributes"]["address"]) for _ in range(2)]
+        c.connect(ORG)
+        c.wait_active(ORG, 60)
+        c.settle(ORG, 60)
+        state, entity = c.query("SELECT state, entity_id FROM sync.external_link WHERE org_id = %s AND external_type = "
+                                "'Person' AND external_id = %s", ORG, record["id"])[0]
+        assert state == "ambiguous" and entity is None, (state, entity)
+        candidates = c.query(
+            "SELECT k.entity_id, k.score, k.reasons FROM sync.review r JOIN sync.review_candidate k ON k.review_id = r.id "
+            "WHERE r.org_id = %s AND r.kind = 'match' AND r.external_id = %s AND r.state = 'open'", ORG, record["id"])
+        assert {row[0] for row in candidates} == set(twins), candidates
+        assert all(row[1] > 0 and row[2] for row in candidates), candidates
+        assert record["id"] in c.ctl("review", "list", "--json").stdout

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 at random moments and at every step of a task; a process that sleeps longer than all its leases."""
+import os
+import random
+import time
+
+from harness import ACTIVE, Cluster, HarnessError
+from runner import test
+
+ORG = "kill-church"
+LONG = bool(os.environ.get("OF_TEST_LONG"))
+
+WORKER_POINTS = ("worker.before_seq", "worker.after_seq", "worker.before_produce", "worker.after_produce",
+                 "worker.after_emitted", "worker.before_commit_offset", "worker.after_commit_offset")
+WORK_POINTS = ("worker.after_claim", "worker.before_done", "worker.after_done")
+REFRESH_POINTS = ("worker.refresh_before_store", "worker.refresh_after_store")
+SCHEDULER_POINTS = ("scheduler.after_claim", "scheduler.after_produce", "scheduler.after_move")
+
+
+def finish(cluster, org=ORG, timeout=240):
+    cluster.wait_active(org, timeout)
+    cluster.settle(org, 120)
+    cluster.assert_nothing_owed(org)
+    cluster.assert_mirror(org)
+
+
+def random_kills(cluster, count, seed, pause=(0.05, 1.2)):
+    """Kills and restarts random programs; starts the sync anew whenever it has come to its end."""
+    dice = random.Random(seed)
+    kills = rounds = 0
+    while kills < count:
+        time.sleep(dice.uniform(*pause))
+        victim = dice.choice(cluster.programs())
+        victim.kill9()
+        victim.start()
+        kills += 1
+        if kills % 5 == 0 and cluster.status(ORG)["state"] == ACTIVE:
+            rounds += 1
+            cluster.ctl("sync", ORG, "pco")
+    return rounds
+
+
+@test(timeout=600)
+def random_moments():
+    """40 kills (long: 500) of random programs in one sync under load."""
+    count, seed = (500, 77) if LONG else (40, int(os.environ.get("OF_TEST_SEED", "7")))
+    with Cluster("kill", kafka="real", people=3000, workers=3, schedulers=2, latency_ms=60) as c:
+        c.connect(ORG)
+        rounds = random_kills(c, count, seed)
+        print(f"{count} kills, seed {seed}, {rounds} times the sync was through before")
+        finish(c)
+
+
+@test(timeout=600, long=True)
+def random_moments_500():
+    with Cluster("kill-long", kafka="real", people=6000, workers=3, schedulers=2, latency_ms=60) as c:
+        c.connect(ORG)
+        random_kills(c, 500, 500)
+        finish(c)
+
+
+def kill_at(cluster, index, point, nth, role, kind="pat", prepare=None):
+    """One org's sync with a program that dies at the nth passing of a point, and is replaced."""
+    org = f"point-{index}"
+    options = {"OF_FAILPOINTS": f"{point}=kill@{nth}"}
+    others = cluster.workers if role == "worker" else cluster.schedulers
+    for proc in others:
+        if proc.alive():
+            proc.stop(15)
+    victim = cluster.add_worker(**options) if role == "worker" else cluster.add_scheduler(**options)
+    victim.killed = True  # its end is wanted
+    cluster.connect(org, org_index=index, kind=kind)
+    if prepare:
+        prepare(index)
+    try:
+        code = victim.wait(60)
+    except HarnessError:
+        raise AssertionError(f"{point}@{nth} was never passed") from None
+    assert code == -9, f"{point}: ended with {code}"
+    if role == "worker":
+        cluster.add_worker()
+    else:
+        cluster.add_scheduler()
+    finish(cluster, org, 90)
+
+
+def matrix(name, points, role, nths=(1, 3), **options):
+    runs = [(point, nth) for point in points for nth in nths]
+    with Cluster(name, kafka="real", people=60, orgs=len(runs), workers=0, schedulers=0) as c:
+        if role == "worker":
+            c.add_scheduler()
+        else:
+            c.add_worker()
+        failures = []
+        for index, (point, nth) in enumerate(runs):
+            begin = time.monotonic()
+            try:
+                kill_at(c, index, point, nth, role, **options)
+                print(f"{point}@{nth}: {time.monotonic() - begin:.1f} s")
+            except (AssertionError, HarnessError) as failure:
+                failures.append(f"{point}@{nth}: {failure}")
+                print(failures[-1][:2000])
+        assert not failures, "\n".join(failures)
+
+
+@test(timeout=400)
+def worker_points():
+    """Between the steps of a phase's task."""
+    matrix("kill-worker", WORKER_POINTS, "worker")
+
+
+@test(timeout=300)
+def work_points():
+    """Between the steps of a sync.work row (household members are read that way)."""
+    matrix("kill-work", WORK_POINTS, "worker")
+
+
+@test(timeout=300)
+def scheduler_points():
+    matrix("kill-scheduler", SCHEDULER_POINTS, "scheduler", nths=(1, 2))
+
+
+@test(timeout=300)
+def refresh_points():
+    """While an OAuth token is refreshed: the access token is dead from the start."""
+    with Cluster("kill-refresh", kafka="real", people=60, orgs=len(REFRESH_POINTS), workers=0, schedulers=1) as c:
+        for index, point in enumerate(REFRESH_POINTS):
+            c.sim.post("/_sim/expire", {"org": index})
+            kill_at(c, index, point, 1, "worker", kind="oauth")
+
+
+@test(timeout=300)
+def stopped_for_long():
+    """A worker that sleeps longer than its leases and its session, then goes on, changes nothing."""
+    with Cluster("kill-stop", kafka="real", people=1500, workers=2, latency_ms=60) as c:
+        c.connect(ORG)
+        time.sleep(2.5)
+        for round_ in range(2):
+            sleeper = c.workers[round_ % 2]
+            sleeper.pause()
+            time.sleep(9)
+            sleeper.resume()
+            time.sleep(1)
+        finish(c)
+        sleeper.stop(15)
+
+
+@test(timeout=200)
+def sigterm_drains():
+    """SIGTERM in the midst of work: exit 0 within the deadline, nothing waits for a lease afterwards."""
+    with Cluster("kill-term", kafka="real", people=1500, workers=2, latency_ms=60) as c:
+        c.connect(ORG)
+        for _ in range(4):
+            time.sleep(1.5)
+            victim = c.workers[0]
+            begin = time.monotonic()
+            code = victim.stop(15)
+            assert code == 0, f"exit {code}"
+            assert time.monotonic() - begin < 11, "the drain took longer than OF_DRAIN_MS allows"
+            victim.start()
+        finish(c)
