@@ -2,7 +2,7 @@
 """After a first sync both sides say the same, field by field and edge by edge."""
 import os
 
-from before import Before
+from before import Before, choose
 from harness import Cluster
 from runner import test
 
@@ -110,7 +110,7 @@ def uncertain_goes_to_review():
     """Two people of one name and address here: no guess, but a review with both as candidates."""
     with Cluster("mirror-review", people=200) as c:
         before = Before(c, ORG)
-        record, email = next((r, e) for r, e in __import__("before").choose(c.sim, 0, 50) if e)
+        record, email = next(pair for pair in choose(c.sim, 0, 50) if pair[1])
         attrs = record["attributes"]
         with c.db() as db, db.cursor() as cur:
             twins = [before.person(cur, attrs["first_name"], attrs["last_name"], attrs.get("birthdate"),
@@ -127,3 +127,57 @@ def uncertain_goes_to_review():
         assert {row[0] for row in candidates} == set(twins), candidates
         assert all(row[1] > 0 and row[2] for row in candidates), candidates
         assert record["id"] in c.ctl("review", "list", "--json").stdout
+
+
+MUTATIONS = (
+    ("a name", "UPDATE openfaith_people SET \"firstName\" = 'Mutant' WHERE id = %(person)s"),
+    ("a custom field lost", "UPDATE openfaith_people SET \"customFields\" = '[]' WHERE id = %(person)s"),
+    ("a soft delete", "UPDATE openfaith_people SET \"deletedAt\" = now() WHERE id = %(person)s"),
+    ("a row lost", "DELETE FROM openfaith_emails WHERE id = %(email)s"),
+    ("a row too much", "INSERT INTO openfaith_people (id, \"orgId\", \"createdAt\") "
+                       "VALUES ('person_01h00000000000000000000000', %(org)s, now())"),
+    ("a flag", "UPDATE openfaith_emails SET \"primary\" = NOT \"primary\" WHERE id = %(email)s"),
+    ("an edge lost", "DELETE FROM openfaith_edges WHERE \"orgId\" = %(org)s AND \"sourceEntityId\" = %(email)s"),
+    ("an edge too much", "INSERT INTO openfaith_edges (\"orgId\", \"sourceEntityId\", \"sourceEntityTypeTag\", \"targetEntityId\", "
+                         "\"targetEntityTypeTag\", \"relationshipType\", \"createdAt\") VALUES (%(org)s, %(email)s, 'email', "
+                         "%(person)s, 'person', 'email_knows_person', now())"),
+    ("edge metadata", "UPDATE openfaith_edges SET metadata = metadata || '{\"role\":\"mutant\"}' WHERE \"orgId\" = %(org)s AND "
+                      "\"relationshipType\" = 'group_has_person'"),
+    ("a link's state", "UPDATE sync.external_link SET state = 'unmatched' WHERE org_id = %(org)s AND external_type = 'Email' "
+                       "AND entity_id = %(email)s"),
+    ("a link's time", "UPDATE sync.external_link SET external_updated_at = now() WHERE org_id = %(org)s AND entity_id = %(email)s"),
+    ("a link lost", "DELETE FROM sync.external_link WHERE org_id = %(org)s AND entity_id = %(email)s"),
+    ("updatedAt", "UPDATE openfaith_people SET \"updatedAt\" = now() WHERE id = %(person)s"),
+    ("a folder's kind", "UPDATE openfaith_folders SET \"folderType\" = 'other' WHERE \"orgId\" = %(org)s"),
+    ("an option's field", "UPDATE \"openfaith_fieldOptions\" SET \"fieldId\" = 'field_x' WHERE \"orgId\" = %(org)s"),
+    ("cents", "UPDATE openfaith_donations SET \"amountCents\" = \"amountCents\" + 1 WHERE \"orgId\" = %(org)s"),
+)
+
+
+@test(timeout=200)
+def the_comparison_is_sharp():
+    """Each kind of damage to a good copy is found."""
+    with Cluster("mirror-sharp", people=120) as c:
+        c.connect(ORG)
+        finish(c)
+        person, email = c.query(
+            "SELECT p.entity_id, e.entity_id FROM sync.external_link p JOIN openfaith_edges x ON x.\"targetEntityId\" = p.entity_id "
+            "AND x.\"relationshipType\" = 'email_has_person' JOIN sync.external_link e ON e.entity_id = x.\"sourceEntityId\" "
+            "JOIN openfaith_people o ON o.id = p.entity_id AND jsonb_array_length(o.\"customFields\") > 0 "
+            "WHERE p.org_id = %s LIMIT 1", ORG)[0]
+        master = c.database
+        blind = []
+        c.stop_programs()
+        for number, (what, sql) in enumerate(MUTATIONS):
+            with c.pg.connect("postgres") as db, db.cursor() as cur:
+                cur.execute(f'CREATE DATABASE "mutant_{number}" TEMPLATE "{master}"')
+            c.database = f"mutant_{number}"
+            with c.db() as db, db.cursor() as cur:
+                cur.execute(sql, {"org": ORG, "person": person, "email": email})
+                assert cur.rowcount > 0, f"{what}: the mutation changed nothing"
+            found = c.differences(ORG)
+            print(f"{what}: {len(found)}: {found[:1]}")
+            if not found:
+                blind.append(what)
+            c.database = master
+        assert not blind, f"the comparison does not see: {blind}"
