@@ -58,9 +58,19 @@ void *of_alloc(size_t size)
     return check(malloc(OF_MAX(size, (size_t)1)), size);
 }
 
+/* Multiplied here, not in libc: sanitizers answer an overflow in their own way. */
+static size_t product(size_t n, size_t size)
+{
+    size_t bytes = 0;
+    if (__builtin_mul_overflow(n, size, &bytes)) {
+        die("process.out_of_memory", "array size overflows", __FILE__, __LINE__);
+    }
+    return OF_MAX(bytes, (size_t)1);
+}
+
 void *of_calloc(size_t n, size_t size)
 {
-    return check(calloc(OF_MAX(n, (size_t)1), OF_MAX(size, (size_t)1)), 1);
+    return check(calloc(1, product(n, size)), 1);
 }
 
 void *of_realloc(void *p, size_t size)
@@ -70,7 +80,7 @@ void *of_realloc(void *p, size_t size)
 
 void *of_reallocarray(void *p, size_t n, size_t size)
 {
-    return check(reallocarray(p, OF_MAX(n, (size_t)1), OF_MAX(size, (size_t)1)), 1);
+    return of_realloc(p, product(n, size));
 }
 
 char *of_strndup(const char *s, size_t n)

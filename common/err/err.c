@@ -76,7 +76,7 @@ static void drop_half_character(char *s)
     }
 }
 
-static void format_msg(char *msg, size_t size, const char *fmt, va_list args)
+OF_PRINTF(3, 0) static void format_msg(char *msg, size_t size, const char *fmt, va_list args)
 {
     int len = vsnprintf(msg, size, fmt, args);
     if (len < 0) {

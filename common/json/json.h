@@ -4,6 +4,7 @@
 
 /* JSON behind one door: strict parsing of outside bytes, getters whose errors name the place. cJSON inside.
  * Strict: the whole input, at most max_bytes and 64 levels, valid UTF-8, no duplicate keys, no \u0000, no lone surrogates.
+ * Also refused, though cJSON takes it: a byte order mark, 01, 1., numbers of more than 63 characters or beyond a double.
  * A node is borrowed from its document. Not thread-safe; different documents in different threads are fine. */
 
 #include "common/base/base.h"
@@ -14,7 +15,8 @@ struct of_json; /* a node; the root owns the document */
 
 enum of_json_type { OF_JSON_NULL = 0, OF_JSON_BOOL, OF_JSON_NUMBER, OF_JSON_STRING, OF_JSON_ARRAY, OF_JSON_OBJECT };
 
-/* Fails: OF_E_PARSE with byte offset, OF_E_TOO_LARGE. */
+/* *ret is the caller's, free with of_json_free(). text needs no NUL and is not kept. No text of the input is in err.
+ * Fails: OF_E_PARSE (with the byte offset where the grammar is broken), OF_E_TOO_LARGE. */
 OF_MUSTCHECK enum of_code of_json_parse(const char *text, size_t len, size_t max_bytes, struct of_json **ret, struct of_err *err);
 void of_json_free(struct of_json *root);
 OF_DEFINE_CLEANUP(struct of_json, of_json_free, of_json_freep)
@@ -35,7 +37,8 @@ bool of_json_double(const struct of_json *n, double *ret);
 /* An integral number within ±2^53. */
 bool of_json_i64(const struct of_json *n, int64_t *ret);
 /* Required / optional members with a path in the error ("data[3].id: expected string"). path names n. opt: absent or null
- * gives NULL / fallback. max_len in bytes. */
+ * gives NULL / fallback. max_len in bytes. Fails: OF_E_PARSE (missing, another type, out of range), OF_E_TOO_LARGE; *ret is
+ * untouched then. */
 OF_MUSTCHECK enum of_code of_json_req_text(const struct of_json *n, const char *path, const char *key, size_t max_len,
                                            const char **ret, struct of_err *err);
 OF_MUSTCHECK enum of_code of_json_opt_text(const struct of_json *n, const char *path, const char *key, size_t max_len,
@@ -46,7 +49,7 @@ OF_MUSTCHECK enum of_code of_json_opt_i64(const struct of_json *n, const char *p
                                           int64_t fallback, int64_t *ret, struct of_err *err);
 /* Writes a node as compact JSON. */
 void of_json_write(struct of_buf *b, const struct of_json *n);
-/* Deep equality; objects regardless of key order, numbers by value. */
+/* Deep equality (absent equals null); objects regardless of key order, numbers by value. */
 bool of_json_equal(const struct of_json *a, const struct of_json *b);
 
 #endif
