@@ -88,7 +88,7 @@ class Progress:
 
 
 def api_requests(cluster):
-    stats = cluster.sim.stats(0)
+    stats = cluster.sim.stats()
     return int(stats.get("requests", 0)), int(stats.get("refused", 0))
 
 
@@ -181,7 +181,7 @@ def show_environment(cluster):
     say(f"  {ctl} status")
     say(f"  {ctl} watch {ORG} pco")
     say(f"  psql \"$OF_DATABASE_URL\"                      (tables openfaith_*, sync.*)")
-    say(f"  curl {cluster.sim.base_url}/people/v2/people -u app-0:secret-0")
+    say(f"  curl {cluster.sim.base_url}/people/v2/people -u app-1:secret-1")
     say(f"  logs: {cluster.box.logs}")
 
 
@@ -191,7 +191,7 @@ def run(args):
                  rate=f"{LIMIT}/{PERIOD}" if limited else "off", latency_ms=args.latency_ms, quick=False) as cluster:
         say(f"Running: Postgres, {'Apache Kafka' if args.real_kafka else 'in-process broker'}, Planning Center simulator, "
             "1 scheduler, 2 workers.")
-        counts = {name: len(cluster.sim.dump(0, name)) for name in pco_expect.KINDS}
+        counts = {name: len(cluster.sim.dump(1, name)) for name in pco_expect.KINDS}
         records = sum(counts.values())
         requests = expected_requests(counts)
         say(f"Connecting a church of {counts['Person']} people ({records} records) in mode {args.mode}.")
@@ -200,7 +200,7 @@ def run(args):
                 f"{expected_seconds(requests, args.latency_ms / 1000):.0f} s or a little more.")
         else:
             say(f"About {requests} requests, no limit.")
-        cluster.connect(ORG, 0, mode=args.mode, rate=f"{LIMIT}/{PERIOD}" if limited else "off")
+        cluster.connect(ORG, 1, mode=args.mode, rate=f"{LIMIT}/{PERIOD}" if limited else "off")
         seconds = follow(cluster)
         requests, refused = api_requests(cluster)
         say(f'{ORG}: "{cluster.status(ORG)["message"]}"')
@@ -210,7 +210,7 @@ def run(args):
             cluster.settle(ORG, timeout=600)
             members_left = 0
         say()
-        show_records(cluster, cluster.sim.dump(0, "Person"))
+        show_records(cluster, cluster.sim.dump(1, "Person"))
         say()
         here = cluster.value("SELECT count(*) FROM sync.external_link WHERE org_id = %s AND state = 'linked'", ORG)
         say(f"Records {here} · requests {requests} · refused {refused} · {seconds:.1f} s · "
@@ -219,7 +219,7 @@ def run(args):
             say(f"(role and pending of household members are read later, with permits that nobody else wants: "
                 f"{members_left} left)")
         say("Comparing both sides, field by field and edge by edge ...")
-        found = compare.compare(cluster.pg.url(cluster.database), cluster.sim, 0, ORG, mode=args.mode,
+        found = compare.compare(cluster.pg.url(cluster.database), cluster.sim, 1, ORG, mode=args.mode,
                                 members_read=not limited)
         if found:
             say(f"{len(found)} differences:")

@@ -110,7 +110,7 @@ def uncertain_goes_to_review():
     """Two people of one name and address here: no guess, but a review with both as candidates."""
     with Cluster("mirror-review", people=200) as c:
         before = Before(c, ORG)
-        record, email = next(pair for pair in choose(c.sim, 0, 50) if pair[1])
+        record, email = next(pair for pair in choose(c.sim, 1, 50) if pair[1])
         attrs = record["attributes"]
         with c.db() as db, db.cursor() as cur:
             twins = [before.person(cur, attrs["first_name"], attrs["last_name"], attrs.get("birthdate"),

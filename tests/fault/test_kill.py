@@ -92,7 +92,7 @@ def matrix(name, points, role, nths=(1, 3), **options):
         else:
             c.add_worker()
         failures = []
-        for index, (point, nth) in enumerate(runs):
+        for index, (point, nth) in enumerate(runs, 1):
             begin = time.monotonic()
             try:
                 kill_at(c, index, point, nth, role, **options)
@@ -124,7 +124,7 @@ def scheduler_points():
 def refresh_points():
     """While an OAuth token is refreshed: the access token is dead from the start."""
     with Cluster("kill-refresh", kafka="real", people=60, orgs=len(REFRESH_POINTS), workers=0, schedulers=1) as c:
-        for index, point in enumerate(REFRESH_POINTS):
+        for index, point in enumerate(REFRESH_POINTS, 1):
             c.sim.post("/_sim/expire", {"org": index})
             kill_at(c, index, point, 1, "worker", kind="oauth")
 

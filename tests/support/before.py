@@ -89,7 +89,7 @@ class Before:
                 "createdAt": "2024-03-01T10:00:00Z"})
         return ident
 
-    def fill(self, known=400, strangers=100, org_index=0):
+    def fill(self, known=400, strangers=100, org_index=1):
         """`known` people whom the ChMS has too, `strangers` whom it has not."""
         with contextlib.closing(self.cluster.db()) as db, db.cursor() as cur:
             cur.execute("BEGIN")
@@ -133,7 +133,7 @@ class Before:
             'e."relationshipType" = %s AND e."targetEntityId" = ANY(%s) GROUP BY 1, 2 HAVING count(*) > 1', self.org,
             "email_has_person", list(self.pairs.values()))
         theirs = {}
-        for record in self.cluster.sim.dump(0, "Email"):
+        for record in self.cluster.sim.dump(1, "Email"):
             key = (links.get(person_of(record)), lower(record["attributes"].get("address") or ""))
             theirs[key] = theirs.get(key, 0) + 1
         doubled = [row for row in doubled if theirs.get((row[0], row[1]), 0) < row[2]]

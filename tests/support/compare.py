@@ -389,7 +389,7 @@ def main():
     parser.add_argument("--database", default=os.environ.get("OF_DATABASE_URL"), required="OF_DATABASE_URL" not in os.environ)
     parser.add_argument("--sim", required=True)
     parser.add_argument("--org", required=True)
-    parser.add_argument("--org-index", type=int, default=0)
+    parser.add_argument("--org-index", type=int, default=1)
     parser.add_argument("--mode", default="bidirectional", choices=["bidirectional", "openfaith", "chms"])
     parser.add_argument("--types", type=lambda text: text.split(","))
     parser.add_argument("--no-members", action="store_true", help="household membership records need not have been read")

@@ -2,9 +2,9 @@
 """The whole system in a private directory: servers, simulator, our programs, and openfaithctl as a function.
 
     with Cluster(people=300, kafka="mock", workers=2) as c:
-        c.connect("church-1", org_index=0)
+        c.connect("church-1", org_index=1)
         c.wait_active("church-1", timeout=60)
-        c.assert_mirror("church-1", org_index=0)
+        c.assert_mirror("church-1", org_index=1)
 """
 import base64
 import contextlib
@@ -101,7 +101,7 @@ class Sim:
             raise HarnessError(f"simulator: dump of {kind} -> {status}: {body[:300]!r}")
         return [json.loads(line) for line in body.splitlines() if line.strip()]
 
-    def stats(self, org_index=0):
+    def stats(self, org_index=1):
         return self.get(f"/_sim/stats?org={org_index}")
 
     def ledger(self):
@@ -287,7 +287,7 @@ class Cluster:
             json.dump(value, out)
         return path
 
-    def connect(self, org, org_index=0, mode="bidirectional", types=None, rate="off", kind="pat", base_url=None,
+    def connect(self, org, org_index=1, mode="bidirectional", types=None, rate="off", kind="pat", base_url=None,
                 credentials=None, check=True, extra=()):
         path = credentials or self.credentials_file(org_index, kind)
         args = ["connect", org, "pco", "--mode", mode, "--credentials", path, "--base-url",
@@ -351,7 +351,7 @@ class Cluster:
     def differences(self, org, org_index=None, mode=None, types=None, **options):
         known = self.connected.get(org, {})
         return compare.compare(
-            self.pg.url(self.database), self.sim, known.get("index", 0) if org_index is None else org_index, org,
+            self.pg.url(self.database), self.sim, known.get("index", 1) if org_index is None else org_index, org,
             mode=mode or known.get("mode", "bidirectional"), types=types or known.get("types"), **options)
 
     def assert_mirror(self, org, org_index=None, **options):
