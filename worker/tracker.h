@@ -25,5 +25,7 @@ void of_tracker_end(struct of_tracker *t, struct of_tracked m);
 size_t of_tracker_open(struct of_tracker *t, int32_t topic, int32_t partition);
 /* Fills next offsets that moved since the last call (at most max); returns how many. */
 int of_tracker_commits(struct of_tracker *t, int32_t *topics, int32_t *partitions, int64_t *offsets, int max);
+/* A commit failed: the next call of of_tracker_commits() gives every position again. */
+void of_tracker_again(struct of_tracker *t);
 
 #endif
