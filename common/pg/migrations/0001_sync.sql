@@ -166,11 +166,13 @@ CREATE UNIQUE INDEX external_link_entity ON sync.external_link (org_id, adapter,
     WHERE kind = 'entity' AND state = 'linked';
 -- from an entity to the values that others hold of it (FieldDatum of a person), few beside the entities
 CREATE INDEX external_link_value ON sync.external_link (org_id, adapter, entity_id) WHERE kind = 'value';
-CREATE INDEX work_due ON sync.work (due_at) WHERE state IN ('ready', 'leased', 'waiting');
+-- by owner first: a lane claims its own, and the scheduler steps from owner to owner
+CREATE INDEX work_due ON sync.work (org_id, adapter, due_at) WHERE state IN ('ready', 'leased', 'waiting');
 CREATE INDEX work_waits ON sync.work (org_id, adapter, waits_for) WHERE waits_for IS NOT NULL;
 CREATE INDEX work_state ON sync.work (state, first_at) WHERE state IN ('parked', 'dead');
 
-CREATE SEQUENCE sync.read_seq CACHE 100;
+-- No cache: the numbers must follow the order in time of the reads, over all sessions.
+CREATE SEQUENCE sync.read_seq;
 
 -- Initial sync, resync, reconcile. One running per connection.
 CREATE TABLE sync.run (
