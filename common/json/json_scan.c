@@ -41,6 +41,17 @@ static bool is_plain8(const char *p)
     return (special & highs) == 0;
 }
 
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 static int hex4(const struct scan *s, const char *p)
 {
     if (s->end - p < 4) {
@@ -48,8 +59,7 @@ static int hex4(const struct scan *s, const char *p)
     }
     int v = 0;
     for (int i = 0; i < 4; i++) {
-        char c = p[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int digit = hex_digit(p[i]);
         if (digit < 0) {
             return -1;
         }
