@@ -2,7 +2,7 @@
 #ifndef OF_CONF_H
 #define OF_CONF_H
 
-/* Settings: one table (conf.c) drives parsing, --help, docs/configuration.md and its test. Environment only; NAME_FILE gives
+/* Settings: one table (conf_table.c) drives parsing, --help, docs/configuration.md and its test. Environment only; NAME_FILE gives
  * a value's file (secrets). The struct is constant after load and is passed down. */
 
 #include "common/base/base.h"
@@ -50,7 +50,10 @@ struct of_conf {
     int64_t scheduler_batch;    /* OF_SCHEDULER_BATCH, 1000 */
 };
 
-/* Reads what program needs. Every mistake is listed in ret_problems (caller's, a line each) and OF_E_CONFIG returned. */
+/* Reads all settings (one environment may serve all programs); program says which ones must be set. An empty variable is
+ * one that is not set.
+ * Every mistake is listed in *ret_problems (caller's, a line each, without values; NULL if there is none) and OF_E_CONFIG
+ * returned. executors and db_connections come back resolved, never 0. Blocks: reads the files of NAME_FILE. */
 OF_MUSTCHECK enum of_code of_conf_load(enum of_program program, struct of_conf **ret, char **ret_problems, struct of_err *err);
 void of_conf_free(struct of_conf *conf);
 /* For --help: name, default, meaning, a line each. */
