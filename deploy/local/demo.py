@@ -23,8 +23,8 @@ from harness import ACTIVE, Cluster, HarnessError, Skip, handle_signals  # noqa:
 ORG = "grace-church"
 LIMIT, PERIOD = 100, 20
 # types that come in the pages of another one, and types that cost one request per parent
-WITH_OTHERS = {"Email", "PhoneNumber", "Address", "Designation", "HouseholdMembership"}
-PER_PARENT = {"Membership": "Group", "FieldOption": "FieldDefinition"}
+WITH_OTHERS = {"Email", "PhoneNumber", "Address", "FieldDatum", "FieldOption", "Designation", "HouseholdMembership"}
+PER_PARENT = {"Membership": "Group"}
 STUCK_S = 120
 
 
@@ -122,7 +122,7 @@ def permits_share(cluster, limited):
     """Share of the permits used in the periods that had passed when the last request came."""
     if not limited:
         return "no limit"
-    times = sorted(entry_time(e) for e in cluster.sim.ledger() if is_api(e))
+    times = sorted(e["t_ms"] / 1000 for e in cluster.sim.requests())
     if not times:
         return "no request"
     periods = int((times[-1] - times[0]) // PERIOD)
@@ -130,18 +130,6 @@ def permits_share(cluster, limited):
         return f"done within the first {PERIOD} s"
     used = sum(1 for t in times if t < times[0] + periods * PERIOD)
     return f"{100 * used / (periods * LIMIT):.0f} %"
-
-
-def entry_time(entry):
-    """Seconds at which a request of the ledger arrived."""
-    for key, scale in (("t_ms", 1e-3), ("at_ms", 1e-3), ("t", 1), ("at", 1)):
-        if key in entry:
-            return float(entry[key]) * scale
-    raise HarnessError(f"the ledger's entries have no time: {entry}")
-
-
-def is_api(entry):
-    return not str(entry.get("path", "")).startswith(("/_sim", "/oauth"))
 
 
 def show_records(cluster, people):

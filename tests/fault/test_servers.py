@@ -79,7 +79,7 @@ def chms_silent_then_503():
         time.sleep(pause)
         c.sim.proc.resume()
         time.sleep(1)
-        c.sim.fault(1, "status", status=503, forever=True)
+        c.sim.fault("status503")
         time.sleep(pause)
         c.sim.clear_faults()
         finish(c)

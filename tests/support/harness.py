@@ -114,6 +114,31 @@ class Sim:
             return json.loads(text)
         return [json.loads(line) for line in text.splitlines() if line.strip()]
 
+    def requests(self, org_index=None):
+        """The ledger's requests of the API proper (no tokens, no control), of one org or all."""
+        return [e for e in self.ledger() if not e["target"].startswith(("/oauth", "/_sim"))
+                and (org_index is None or e["org"] == org_index)]
+
+    def fault(self, kind, org_index=None, **rule):
+        """Adds a fault: match, times, after, every, prob, delay_ms, record, id (tests/sim/pco/README.md)."""
+        if org_index is not None:
+            rule["org"] = org_index
+        return self.post("/_sim/faults", {"kind": kind, **rule})
+
+    def clear_faults(self):
+        status, _, body = self.request("DELETE", "/_sim/faults")
+        if status not in (200, 204):
+            raise HarnessError(f"simulator: clearing faults -> {status}: {body[:300]!r}")
+
+    def edits(self, op, count=1, every_requests=None, maximum=None, org_index=1):
+        """Edits of a kind, now or while it is being listed."""
+        body = {"org": org_index, "op": op, "count": count}
+        if every_requests is not None:
+            body["every_requests"] = every_requests
+        if maximum is not None:
+            body["max"] = maximum
+        return self.post("/_sim/edits", body)
+
     def api(self, org_index, path, method="GET", body=None, headers=None):
         """A request as an outside user of the API would make it, with the org's personal access token."""
         pair = base64.b64encode(f"app-{org_index}:secret-{org_index}".encode()).decode()
