@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hostile answers cost at most their bad records, which are dead letters with place and cause."""
-from harness import Cluster
+import subprocess
+
+from harness import Cluster, wait_until
 from runner import test
 
 ORG = "hostile-church"
@@ -97,3 +99,24 @@ def refused_types_do_not_stop_the_others():
         c.settle(ORG, 60)
         c.assert_mirror(ORG)
 
+
+
+@test(timeout=120)
+def messages_that_are_no_tasks():
+    """What is on a task topic and no task is archived raw, becomes a dead row, and holds nothing up."""
+    with Cluster("bad-message", kafka="real", people=50, workers=1) as c:
+        for text in (b"{", b"\0\1\2", b'{"v":9}', b'{"v":1,"kind":"phase"}', b"\xff\xfe", b"[" * 5000):
+            for topic in ("openfaith.tasks.live", "openfaith.tasks.bulk"):
+                subprocess.run(["kcat", "-P", "-b", c.kafka.brokers, "-t", topic, "-k", ORG, "-D", "\x1e"], input=text,
+                               check=True, timeout=20)
+        c.connect(ORG)
+        c.wait_active(ORG, 60)
+
+        def letters():
+            return c.query("SELECT record_type, record_id, error FROM sync.work WHERE direction = 'msg' AND state = 'dead'")
+        wait_until(lambda: len(letters()) >= 12, 30, "a dead row for each of the 12 messages")
+        assert all(row[2] for row in letters()), letters()
+        for topic in ("openfaith.tasks.live.dlq", "openfaith.tasks.bulk.dlq"):
+            raw = subprocess.run(["kcat", "-C", "-b", c.kafka.brokers, "-t", topic, "-o", "beginning", "-e", "-q", "-f", "%h\\n%s\\n"],
+                                 stdout=subprocess.PIPE, check=True, timeout=20).stdout
+            assert b'{"v":9}' in raw, raw[:500]
