@@ -13,6 +13,13 @@
 #define OF_TOPIC_DLQ_SUFFIX ".dlq"
 #define OF_WORKER_GROUP "openfaith-worker"
 
+/* Codes by one table (kafka_class.c): OF_E_KAFKA RETRY; refused credentials and rights OF_E_KAFKA SYSTEMIC; a record over the
+ * broker's limit OF_E_TOO_LARGE; fatal OF_E_KAFKA_FATAL. err.kafka_code is librdkafka's (its own ones are negative). */
+
+/* A librdkafka property for every client made from now on: only security.*, sasl.*, ssl.*, enable.ssl.*, client.rack.
+ * At start, before there are threads. Copied. Fails: OF_E_CONFIG (the value is never in the message). */
+OF_MUSTCHECK enum of_code of_kafka_set_property(const char *name, const char *value, struct of_err *err);
+
 struct of_kafka_header {
     const char *name;
     const char *value;
@@ -20,7 +27,8 @@ struct of_kafka_header {
 
 /* --- producer: idempotent, acks=all, partitioner murmur2_random, linger small, message.timeout 30 s. Thread-safe. --- */
 struct of_kafka_producer;
-/* Called on the producer's own poll thread: must only hand over. err->code OF_OK: acknowledged by all replicas. */
+/* Called once, on the producer's own poll thread: must only hand over. err->code OF_OK: acknowledged by all replicas. After
+ * an error the message may still have been written (an answer was lost). */
 typedef void of_kafka_delivered_fn(void *arg, const struct of_err *err);
 OF_MUSTCHECK enum of_code of_kafka_producer_new(const char *brokers, const char *client_id, int linger_ms,
                                                 struct of_kafka_producer **ret, struct of_err *err);
@@ -51,10 +59,12 @@ struct of_kafka_msg {
 }; /* borrowed for the callback */
 struct of_kafka_consumer_ops {
     void (*on_assign)(void *arg, const char *topic, int32_t partition, int64_t epoch); /* epoch: grows with each assignment */
-    /* All revoked partitions in one call, before they are given up: end, hand over and commit here, within a second.
+    /* All partitions in one call, before they are given up: end, hand over and commit here, within a second.
      * lost: somebody else may have them already, commits are useless. */
     void (*on_revoke)(void *arg, const char *const *topics, const int32_t *partitions, int n, bool lost);
     void (*on_message)(void *arg, const struct of_kafka_msg *msg, int64_t epoch);
+    /* The position was no longer (or not yet) there: what was in between may be lost. on_assign follows, with a new epoch:
+     * the partition goes on from its beginning. */
     void (*on_out_of_range)(void *arg, const char *topic, int32_t partition);
     void (*on_error)(void *arg, const struct of_err *err);
 };
@@ -62,16 +72,20 @@ OF_MUSTCHECK enum of_code of_kafka_consumer_new(const char *brokers, const char 
                                                 const char *const *topics, int n_topics, int session_timeout_ms,
                                                 const struct of_kafka_consumer_ops *ops, void *arg,
                                                 struct of_kafka_consumer **ret, struct of_err *err);
-/* Waits at most timeout_ms for something, hands over at most max_messages. Returns how many were handed over. */
+/* Waits at most timeout_ms for something, hands over at most max_messages. Returns how many were handed over. Must be called
+ * every 300 s at least, or the group gives the partitions away. May block 5 s when partitions are assigned. */
 int of_kafka_consumer_poll(struct of_kafka_consumer *c, int timeout_ms, int max_messages);
-/* Wakes a waiting poll. Any thread, also signal handlers. */
+/* Makes a waiting poll (or else the next one) return without waiting. Any thread, also signal handlers. */
 void of_kafka_consumer_wake(struct of_kafka_consumer *c);
+/* A full partition's messages stay in librdkafka (2 MB at most). Assigning it anew forgets it. */
 void of_kafka_consumer_set_full(struct of_kafka_consumer *c, const char *topic, int32_t partition, bool full);
-/* Commits next offsets (the first not ended). sync: waits for the answer, at most 1 s. */
+/* Commits next offsets (the first not ended). sync: waits for the answer, at most 1 s. If not sync, a refusal comes later by
+ * on_error. While the coordinator is away: OF_E_KAFKA at once, nothing is kept (commit again later). */
 OF_MUSTCHECK enum of_code of_kafka_consumer_commit(struct of_kafka_consumer *c, const char *const *topics,
                                                    const int32_t *partitions, const int64_t *offsets, int n, bool sync,
                                                    struct of_err *err);
-/* Leaves the group (on_revoke comes first), frees. Blocks up to some seconds. */
+/* Leaves the group (on_revoke comes first), frees. Blocks up to some seconds; where the brokers are away, librdkafka's own
+ * clean-up goes on in the background for at most the session's timeout. */
 void of_kafka_consumer_close(struct of_kafka_consumer *c);
 
 /* --- topics and lag (ctl): each call makes a client of its own, blocks up to timeout_ms --- */

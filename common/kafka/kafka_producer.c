@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/kafka/kafka.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/kafka/kafka_int.h"
+#include "common/time/time.h"
+
+#define OF_KAFKA_MAX_HEADERS 16
+#define OF_KAFKA_FREE_WAIT_MS 5000
+
+struct of_kafka_producer {
+    rd_kafka_t *rk;
+    pthread_t thread;
+    bool has_thread;
+    atomic_bool stop;
+    pthread_mutex_t lock;
+    pthread_cond_t settled; /* in_flight fell to 0 */
+    int64_t in_flight;      /* produced, not reported */
+};
+
+/* What a message carries through librdkafka. */
+struct of_kafka_delivery {
+    of_kafka_delivered_fn *done;
+    void *arg;
+};
+
+static void of_kafka_count(struct of_kafka_producer *p, int by)
+{
+    pthread_mutex_lock(&p->lock);
+    p->in_flight += by;
+    if (p->in_flight == 0) {
+        pthread_cond_broadcast(&p->settled);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void of_kafka_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *msg, void *opaque)
+{
+    (void)rk;
+    struct of_kafka_delivery *delivery = msg->_private;
+    struct of_err err = OF_ERR_INIT;
+    if (msg->err) {
+        of_kafka_fail(&err, msg->err, "produce");
+    }
+    if (delivery->done) {
+        delivery->done(delivery->arg, &err);
+    }
+    free(delivery);
+    of_kafka_count(opaque, -1);
+}
+
+static void *of_kafka_producer_thread(void *arg)
+{
+    struct of_kafka_producer *p = arg;
+    while (!atomic_load(&p->stop)) {
+        rd_kafka_poll(p->rk, 100);
+    }
+    return NULL;
+}
+
+static bool of_kafka_producer_settle(struct of_kafka_producer *p, int timeout_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    int rc = 0;
+    pthread_mutex_lock(&p->lock);
+    while (p->in_flight > 0 && rc == 0) {
+        rc = pthread_cond_timedwait(&p->settled, &p->lock, &until);
+    }
+    bool settled = p->in_flight == 0;
+    pthread_mutex_unlock(&p->lock);
+    return settled;
+}
+
+void of_kafka_producer_free(struct of_kafka_producer *p)
+{
+    if (!p) {
+        return;
+    }
+    if (p->has_thread) {
+        if (!of_kafka_producer_settle(p, OF_KAFKA_FREE_WAIT_MS)) {
+            rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+            of_kafka_producer_settle(p, 1000); /* so that every done is called */
+        }
+        atomic_store(&p->stop, true);
+        pthread_join(p->thread, NULL);
+    }
+    if (p->rk) {
+        rd_kafka_destroy(p->rk);
+    }
+    pthread_cond_destroy(&p->settled);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+OF_DEFINE_CLEANUP(struct of_kafka_producer, of_kafka_producer_free, of_kafka_producer_freep)
+
+static void of_kafka_on_producer_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+    (void)rk;
+    (void)code;
+    (void)reason;
+    (void)opaque; /* messages report their own fate; a fatal error is asked for in is_dead */
+}
+
+static struct of_kafka_producer *of_kafka_producer_alloc(void)
+{
+    struct of_kafka_producer *p = of_calloc(1, sizeof(*p));
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->settled, &attr);
+    pthread_condattr_destroy(&attr);
+    return p;
+}
+
+enum of_code of_kafka_producer_new(const char *brokers, const char *client_id, int linger_ms,
+                                   struct of_kafka_producer **ret, struct of_err *err)
+{
+    char linger[16];
+    snprintf(linger, sizeof(linger), "%d", linger_ms);
+    const struct of_kafka_setting settings[] = {
+        {"enable.idempotence", "true"},         {"acks", "all"},
+        {"message.timeout.ms", "30000"},        {"linger.ms", linger},
+        {"partitioner", "murmur2_random"},      {"queue.buffering.max.messages", "100000"},
+        {"queue.buffering.max.kbytes", "65536"}, {NULL, NULL},
+    };
+    OF_CLEANUP(of_kafka_conf_done) rd_kafka_conf_t *conf = NULL;
+    OF_CLEANUP(of_kafka_producer_freep) struct of_kafka_producer *p = of_kafka_producer_alloc();
+    OF_TRY(of_kafka_conf_make(brokers, client_id, settings, &conf, err));
+    rd_kafka_conf_set_opaque(conf, p);
+    rd_kafka_conf_set_dr_msg_cb(conf, of_kafka_on_delivery);
+    rd_kafka_conf_set_error_cb(conf, of_kafka_on_producer_error);
+    OF_TRY(of_kafka_client_make(RD_KAFKA_PRODUCER, &conf, &p->rk, err));
+    if (pthread_create(&p->thread, NULL, of_kafka_producer_thread, p) != 0) {
+        return of_err_set(err, OF_E_IO, "kafka producer: no thread");
+    }
+    p->has_thread = true;
+    *ret = OF_TAKE(p);
+    return OF_OK;
+}
+
+static rd_kafka_headers_t *of_kafka_headers_make(const struct of_kafka_header *headers)
+{
+    rd_kafka_headers_t *made = rd_kafka_headers_new(OF_KAFKA_MAX_HEADERS);
+    for (const struct of_kafka_header *h = headers; h && h->name; h++) {
+        rd_kafka_header_add(made, h->name, -1, h->value, -1);
+    }
+    return made;
+}
+
+enum of_code of_kafka_produce(struct of_kafka_producer *p, const char *topic, const char *key, const void *payload,
+                              size_t len, const struct of_kafka_header *headers, of_kafka_delivered_fn *done,
+                              void *arg, struct of_err *err)
+{
+    struct of_kafka_delivery *delivery = of_alloc(sizeof(*delivery));
+    *delivery = (struct of_kafka_delivery){.done = done, .arg = arg};
+    rd_kafka_headers_t *made = of_kafka_headers_make(headers);
+    of_kafka_count(p, 1); /* before: the report may come before producev returns */
+    union {
+        const void *in;
+        void *out;
+    } value = {.in = payload}, key_value = {.in = key}; /* librdkafka copies, but does not say const */
+    rd_kafka_resp_err_t code = rd_kafka_producev(
+        p->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(key_value.out, key ? strlen(key) : 0),
+        RD_KAFKA_V_VALUE(value.out, len), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(made),
+        RD_KAFKA_V_OPAQUE(delivery), RD_KAFKA_V_END);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rd_kafka_headers_destroy(made); /* ours again */
+        free(delivery);
+        of_kafka_count(p, -1);
+        return of_kafka_fail(err, code, "produce");
+    }
+    return OF_OK;
+}
+
+enum of_code of_kafka_producer_flush(struct of_kafka_producer *p, int timeout_ms, struct of_err *err)
+{
+    /* not rd_kafka_flush: it would call done on this thread */
+    if (!of_kafka_producer_settle(p, timeout_ms)) {
+        return of_kafka_fail(err, RD_KAFKA_RESP_ERR__TIMED_OUT, "flush");
+    }
+    return OF_OK;
+}
+
+bool of_kafka_producer_is_dead(const struct of_kafka_producer *p)
+{
+    char text[8];
+    return rd_kafka_fatal_error(p->rk, text, sizeof(text)) != RD_KAFKA_RESP_ERR_NO_ERROR;
+}
