@@ -202,7 +202,7 @@ struct of_adapter {
     /* Merges since a moment, by created_at; offset pages. NULL: the system knows none. */
     void (*mergers_target)(struct of_wall since, int64_t offset, struct of_buf *out);
     /* Body of an answer. list: data is an array; else one object (n_rows 1). Bad records land in page->bad; only an answer that
-     * is no page at all fails (OF_E_PARSE with its place; OF_E_TOO_LARGE beyond 64 MiB). ret_page is the caller's:
+     * is no page at all fails (OF_E_PARSE with its place; OF_E_TOO_LARGE beyond 16 MiB). ret_page is the caller's:
      * of_page_done(); after a failure it is empty. order tells which time rows[].time is (OF_LIST_UPDATED: updated_at, else
      * created_at). parent: as in pos; also the parent of a single record read below one. */
     enum of_code (*parse)(const struct of_type *type, of_scope scope, const char *body, size_t len, bool list,
