@@ -2,7 +2,7 @@
 #include "common/log/log.h"
 
 #include "common/base/buf.h"
-#include "common/time/time.h"
+#include "common/log/log_int.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -33,6 +33,7 @@ static atomic_int min_level = OF_LOG_INFO;
 static pthread_mutex_t limit_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct window windows[EVENTS_MAX];
 static int64_t next_sweep_ms;
+struct of_mono (*of_log_clock)(void) = of_mono_now;
 
 void of_log_init(const char *proc, enum of_log_level level)
 {
@@ -255,7 +256,7 @@ void of_log_write(enum of_log_level level, const char *event, const char *msg, c
     if (!of_log_enabled(level)) {
         return;
     }
-    int64_t now_ms = of_mono_now().ms;
+    int64_t now_ms = of_log_clock().ms;
     int64_t suppressed = 0;
     struct window over[PER_WINDOW];
     (void)pthread_mutex_lock(&limit_lock);

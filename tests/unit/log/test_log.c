@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/log/log.h"
 
-#include "common/base/buf.h"
+#include "common/log/log_int.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -104,20 +104,63 @@ static void lines_are_bounded(void **state)
     assert_non_null(strstr(text, "\"port\":1,\"cut\":1}\n"));
 }
 
+static int64_t fake_ms = 1000 * 1000 * 1000;
+
+static struct of_mono fake_clock(void)
+{
+    return (struct of_mono){.ms = fake_ms};
+}
+
 static void storms_are_counted(void **state)
 {
     (void)state;
+    of_log_clock = fake_clock;
     capture();
     for (int i = 0; i < 100; i++) {
         of_log(OF_LOG_INFO, "test.storm", "again", OF_I("seq", i));
         of_log(OF_LOG_ERROR, "test.storm", "another level is another matter");
     }
-    usleep(1050 * 1000);
+    fake_ms += 1000;
     of_log(OF_LOG_INFO, "test.storm", "again", OF_I("seq", 100));
     OF_CLEANUP(of_freep) char *text = captured();
     assert_int_equal(count(text, "\"level\":\"info\""), 21);
     assert_non_null(strstr(text, "\"seq\":100,\"suppressed\":80}"));
     assert_int_equal(count(text, "another level"), 20);
+}
+
+/* The count of a storm that is over is told by whatever is logged next. */
+static void ended_storms_are_told(void **state)
+{
+    (void)state;
+    of_log_clock = fake_clock;
+    fake_ms += 10000;
+    capture();
+    for (int i = 0; i < 50; i++) {
+        of_log(OF_LOG_WARN, "test.short_storm", "again");
+    }
+    fake_ms += 5000;
+    of_log(OF_LOG_INFO, "test.other", "something else");
+    of_log(OF_LOG_INFO, "test.other", "something else");
+    OF_CLEANUP(of_freep) char *text = captured();
+    assert_int_equal(count(text, "\"event\":\"test.short_storm\",\"msg\":\"was repeated\",\"suppressed\":30}\n"), 1);
+    assert_int_equal(count(text, "test.short_storm"), 20 + 1);
+    assert_int_equal(count(text, "test.other"), 2);
+}
+
+/* More events at once than are remembered: nothing is lost then, only not limited. */
+static void many_events_at_once(void **state)
+{
+    (void)state;
+    of_log_clock = fake_clock;
+    fake_ms += 10000;
+    capture();
+    for (int i = 0; i < 1000; i++) {
+        char event[32];
+        (void)snprintf(event, sizeof(event), "test.event_%d", i);
+        of_log(OF_LOG_INFO, event, "one of many");
+    }
+    OF_CLEANUP(of_freep) char *text = captured();
+    assert_int_equal(count(text, "one of many"), 1000);
 }
 
 #define THREADS 4
@@ -245,6 +288,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_one_json_line), cmocka_unit_test(says_what_an_error_holds),
         cmocka_unit_test(lines_are_bounded),    cmocka_unit_test(storms_are_counted),
+        cmocka_unit_test(ended_storms_are_told), cmocka_unit_test(many_events_at_once),
         cmocka_unit_test(threads_do_not_mix_lines), cmocka_unit_test(levels),
         cmocka_unit_test(unknown_keys),         cmocka_unit_test(all_keys_are_listed),
     };
