@@ -38,9 +38,9 @@ void of_bug(const char *file, int line, const char *what)
     die("process.bug", what, file, line);
 }
 
-static void *check(void *p, size_t size)
+static void *check(void *p)
 {
-    if (!p && size > 0) {
+    if (!p) {
         die("process.out_of_memory", "out of memory", __FILE__, __LINE__);
     }
     return p;
@@ -55,7 +55,7 @@ void of_freep(void *p)
 
 void *of_alloc(size_t size)
 {
-    return check(malloc(OF_MAX(size, (size_t)1)), size);
+    return check(malloc(OF_MAX(size, (size_t)1)));
 }
 
 /* Multiplied here, not in libc: sanitizers answer an overflow in their own way. */
@@ -70,12 +70,12 @@ static size_t product(size_t n, size_t size)
 
 void *of_calloc(size_t n, size_t size)
 {
-    return check(calloc(1, product(n, size)), 1);
+    return check(calloc(1, product(n, size)));
 }
 
 void *of_realloc(void *p, size_t size)
 {
-    return check(realloc(p, OF_MAX(size, (size_t)1)), 1);
+    return check(realloc(p, OF_MAX(size, (size_t)1)));
 }
 
 void *of_reallocarray(void *p, size_t n, size_t size)

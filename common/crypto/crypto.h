@@ -10,7 +10,8 @@
 struct of_keyring; /* immutable after load; any thread */
 
 /* Lines `<id> <base64 of 32 bytes>`, '#' comments and blank lines allowed, at most 64 KiB and 256 keys; ids
- * [A-Za-z0-9_-]{1,32}, unique; the last line encrypts. Fails: OF_E_CONFIG with file and line number, never with key bytes. Blocks: reads the file. */
+ * [A-Za-z0-9_-]{1,32}, unique; the last line encrypts. *ret is the caller's. Fails: OF_E_CONFIG with file and line number,
+ * never with key bytes. Blocks: reads the file. */
 OF_MUSTCHECK enum of_code of_keyring_load(const char *path, struct of_keyring **ret, struct of_err *err);
 void of_keyring_free(struct of_keyring *ring); /* cleanses */
 const char *of_keyring_current(const struct of_keyring *ring); /* id of the encrypting key; borrowed */
