@@ -132,8 +132,8 @@ void of_tracker_begin(struct of_tracker *t, struct of_tracked m)
 {
     lock(t);
     struct part *p = current(t, m);
-    if (p) {
-        OF_BUG_ON(p->len > 0 && at(p, p->len - 1)->offset >= m.offset);
+    /* one that came before is tracked already */
+    if (p && (p->len == 0 || at(p, p->len - 1)->offset < m.offset)) {
         if (p->len == p->cap) {
             grow(p);
         }
