@@ -19,7 +19,7 @@ struct sim_family sim_gen_family(struct sim_gen *g)
     f.last_name = sim_gen_ugly(g, 0.06)
                       ? sim_gen_pick(g, sim_names_ugly_last, sim_names_ugly_last_count)
                       : sim_gen_pick(g, sim_names_last, sim_names_last_count);
-    if (sim_rng_chance(&g->rng, 0.3)) {
+    if (sim_gen_ugly(g, 0.45)) {
         f.email = sim_arena_fmt(a, "family%d%s@example.net",
                                 (int)sim_rng_below(&g->rng, 100000000), g->org->cfg.mark);
     }
@@ -225,7 +225,7 @@ void sim_gen_email(struct sim_gen *g, struct sim_rec *person, const struct sim_f
 
     ascii_word(person->vals[SIM_PERSON_FIRST_NAME].s, first, sizeof first);
     ascii_word(person->vals[SIM_PERSON_LAST_NAME].s, last, sizeof last);
-    if (family->email && !sim_rng_chance(&g->rng, 0.2)) {
+    if (family->email && primary && !sim_rng_chance(&g->rng, 0.1)) {
         v[SIM_EMAIL_ADDRESS].s = family->email;
     } else {
         v[SIM_EMAIL_ADDRESS].s = sim_arena_fmt(

@@ -28,9 +28,7 @@ static void parse_cond(struct sim_query *q, const char *key, const char *value)
     }
     c.op = (enum sim_op)op;
     c.attr = sim_attr_by_name(def, name);
-    if (c.attr < 0 && !strcmp(name, "id") &&
-        (q->type == SIM_T_PERSON || q->type == SIM_T_CAMPUS || q->type == SIM_T_FUND ||
-         q->type == SIM_T_GTYPE)) {
+    if (c.attr < 0 && !strcmp(name, "id") && def->where_id) {
         c.attr = SIM_ATTR_ID;
     } else if (c.attr < 0 || !(def->attrs[c.attr].flags & SIM_A_WHERE)) {
         return;

@@ -366,6 +366,10 @@ static void put_names(const char *key, const struct sim_type_def *def, unsigned 
 {
     bool first = true;
 
+    if (flag == SIM_A_WHERE && def->where_id) {
+        sim_buf_fmt(out, ",\"%s\":[\"id\"", key);
+        first = false;
+    }
     for (int i = 0; i < def->attr_count; i++) {
         if (def->attrs[i].flags & flag) {
             sim_buf_fmt(out, first ? ",\"%s\":[\"%s\"" : ",\"%.0s%s\"", key, def->attrs[i].name);
@@ -453,7 +457,7 @@ void sim_render_list(struct sim_page *page, const struct sim_result *result, str
     int64_t n = total - from < q->per_page ? total - from : q->per_page;
     int64_t next = q->offset + q->step < total || (q->step == 0 && total) ? q->offset + q->step : -1;
     int64_t prev = q->offset > 0 ? (q->offset > q->step ? q->offset - q->step : 0) : -1;
-    struct sim_rec *const *recs = result->v + from;
+    struct sim_rec *const *recs = result->total ? result->v + from : NULL;
 
     n = page->empty ? 0 : n;
     SIM_LIT(out, "{\"links\":{");

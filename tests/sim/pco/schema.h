@@ -161,6 +161,7 @@ struct sim_type_def {
     const struct sim_rel *rels;
     uint8_t rel_count;
     const char *filters; /* "a","b" as can_filter says, NULL none */
+    bool where_id;       /* can be asked for by id */
 };
 
 extern const struct sim_type_def sim_types[SIM_T_COUNT];

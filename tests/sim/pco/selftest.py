@@ -1,0 +1,506 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Smoke test of pco-sim: selftest.py PATH/TO/pco-sim. Closing line: N passed, N failed."""
+import base64
+import http.client
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from urllib.parse import quote, urlencode
+
+API = "/people/v2"
+
+
+class Sim:
+    """A running simulator."""
+
+    def __init__(self, program, *args):
+        self.proc = subprocess.Popen([program, *map(str, args)], stdout=subprocess.PIPE, text=True)
+        self.port = int(self.proc.stdout.readline().rsplit(":", 1)[1])
+
+    def stop(self):
+        self.proc.send_signal(signal.SIGTERM)
+        code = self.proc.wait(20)
+        self.proc.stdout.close()
+        return code
+
+    def raw(self, method, target, headers=None, body=None, timeout=10):
+        conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            conn.request(method, target, body=body, headers=headers or {})
+            answer = conn.getresponse()
+            return answer.status, dict((k.lower(), v) for k, v in answer.getheaders()), answer.read()
+        finally:
+            conn.close()
+
+    def get(self, target, org=1, bearer=None, mark="", timeout=10, headers=None):
+        if bearer:
+            auth = "Bearer " + bearer
+        else:
+            auth = "Basic " + base64.b64encode(f"app-{org}:secret-{org}{mark}".encode()).decode()
+        return self.raw("GET", target, {"Authorization": auth, **(headers or {})}, timeout=timeout)
+
+    def json(self, target, org=1, **kw):
+        status, _, body = self.get(target, org, **kw)
+        assert status == 200, (status, target, body[:200])
+        return json.loads(body)
+
+    def control(self, method, path, body=None):
+        status, _, data = self.raw(method, "/_sim/" + path, body=json.dumps(body) if body is not None else None)
+        assert status == 200, (path, status, data)
+        return data
+
+    def post(self, path, body=None):
+        return json.loads(self.control("POST", path, {} if body is None else body))
+
+    def dump(self, kind, org=1):
+        return {r["id"]: r for r in map(json.loads, self.control("GET", f"orgs/{org}/dump?type={kind}").splitlines())}
+
+    def stats(self, org=1):
+        return json.loads(self.control("GET", f"stats?org={org}"))
+
+    def ledger(self, org=1):
+        return [json.loads(x) for x in self.control("GET", f"ledger?org={org}").splitlines()]
+
+    def pages(self, target, org=1):
+        """Follows links.next verbatim."""
+        out = []
+        while target:
+            page = self.json(target, org)
+            out.append(page)
+            target = page["links"].get("next")
+            if target:
+                target = "/" + target.split("/", 3)[3]
+        return out
+
+
+def rows(pages):
+    return [r for p in pages for r in p["data"]]
+
+
+def expect(have, want, what=""):
+    assert have == want, f"{what}: have {have!r}, want {want!r}"
+
+
+def shape(sim):
+    status, head, body = sim.get(API + "/people?per_page=2")
+    page = json.loads(body)
+    expect(status, 200)
+    expect(head["content-type"], "application/vnd.api+json; charset=utf-8")
+    expect(head["x-pco-api-request-rate-period"], "20")
+    expect(head["x-pco-api-processed-as-version"], "2026-06-04")
+    expect(set(page), {"links", "data", "included", "meta"})
+    expect(set(page["data"][0]), {"type", "id", "attributes", "relationships", "links"})
+    expect(set(page["data"][0]["relationships"]), {"primary_campus"})
+    expect(page["meta"]["parent"], {"id": "200001", "type": "Organization"})
+    expect(page["meta"]["next"], {"offset": 2})
+    assert "prev" not in page["meta"] and "prev" not in page["links"]
+    assert "mfa_configured" not in page["data"][0]["attributes"]
+    one = sim.json(API + "/people/1?include=emails")
+    assert "links" not in one and one["data"]["id"] == "1" and "emails" in one["data"]["links"]
+    expect(sim.json(API)["data"]["id"], "200001")
+    expect(sim.get(API + "/nothing")[0], 404)
+    expect(sim.get(API + "/household_memberships")[0], 404)
+    expect(sim.get("/bogus")[1]["x-pco-api-request-rate-period"], "20 seconds")
+    expect(sim.get(API + "/people", headers={"X-PCO-API-Version": "2017-01-01"})[0], 400)
+    expect(sim.raw("PUT", API + "/people")[0], 401)
+    hidden = sim.json(API + "/people/1?fields[Person]=mfa_configured,primary_campus")["data"]
+    expect(set(hidden["attributes"]), {"mfa_configured"})
+    expect(set(sim.json("/giving/v2/payment_sources/planning_center")["data"]["attributes"]),
+           {"created_at", "name", "payment_source_type", "updated_at"})
+
+
+def paging(sim):
+    everybody = sim.dump("Person")
+    for per_page in (1, 7, 25, 100, 500):
+        if per_page == 1 and len(everybody) > 50:
+            continue
+        pages = sim.pages(f"{API}/people?per_page={per_page}")
+        expect([r["id"] for r in rows(pages)], sorted(everybody, key=int), f"per_page {per_page}")
+        assert all(p["meta"]["total_count"] == len(everybody) for p in pages)
+    n = len(everybody)
+    end = sim.json(f"{API}/people?offset={n + 50}")
+    expect((end["data"], end["meta"]["prev"]), ([], {"offset": n + 25}))
+    assert "next" not in end["meta"]
+    zero = sim.json(API + "/people?per_page=0")
+    expect((zero["data"], zero["meta"]["next"]), ([], {"offset": 0}))
+    middle = sim.json(API + "/people?per_page=500&include=emails,addresses")
+    assert middle["links"]["next"].endswith("?include=emails%2Caddresses&offset=100&per_page=500"), middle["links"]
+
+
+def keyset(sim):
+    """Walks created_at as the product does: ties of one second by offset."""
+    everybody = sim.dump("Person")
+    cursor, offset, seen = "2000-01-01T00:00:00Z", 0, []
+    while True:
+        page = sim.json(f"{API}/people?per_page=100&order=created_at&offset={offset}&where[created_at][gte]={cursor}")
+        data = page["data"]
+        seen += [r["id"] for r in data]
+        if len(data) < 100:
+            break
+        last = data[-1]["attributes"]["created_at"]
+        ties = sum(1 for r in data if r["attributes"]["created_at"] == last)
+        offset = offset + ties if last == cursor else ties
+        cursor = last
+    expect(len(seen), len(set(seen)), "repeated rows")
+    expect(set(seen), set(everybody), "keyset")
+    times = [everybody[i]["attributes"]["created_at"] for i in seen]
+    expect(times, sorted(times))
+    most = max(times.count(t) for t in set(times))
+    assert most > len(times) // 5, f"a bulk import shares its second: {most}"
+
+
+def includes(sim):
+    people, emails, data = sim.dump("Person"), sim.dump("Email"), sim.dump("FieldDatum")
+    got = {"Email": set(), "FieldDatum": set(), "FieldDefinition": set()}
+    for page in sim.pages(API + "/people?per_page=100&include=emails,emails,phone_numbers,addresses,marital_status,"
+                          "field_data.field_definition,households"):
+        included = {(r["type"], r["id"]) for r in page["included"]}
+        expect(len(included), len(page["included"]), "included once each")
+        for kind in got:
+            got[kind] |= {i for t, i in included if t == kind}
+        for person in page["data"]:
+            rel = person["relationships"]
+            assert "related" in rel["emails"]["links"] and "name_prefix" not in rel
+            for name in ("emails", "marital_status", "households", "field_data"):
+                expect(rel[name]["data"], people[person["id"]]["relationships"][name]["data"], name)
+            for link in rel["emails"]["data"] + rel["field_data"]["data"]:
+                assert (link["type"], link["id"]) in included
+    expect(got["Email"], set(emails))
+    expect(got["FieldDatum"], set(data))
+    one = sim.json(API + "/households?include=people&per_page=100")
+    linked = {p["id"] for h in one["data"] for p in h["relationships"]["people"]["data"]}
+    expect({r["id"] for r in one["included"]}, linked)
+    gifts = sim.json("/giving/v2/donations?include=designations&per_page=3")
+    expect(len(gifts["included"]), sum(len(d["relationships"]["designations"]["data"]) for d in gifts["data"]))
+    defs = sim.json(API + "/field_definitions?include=field_options,tab&filter=include_deleted&per_page=100")
+    assert any(d["attributes"]["deleted_at"] for d in defs["data"])
+    assert len(sim.json(API + "/field_definitions?per_page=100")["data"]) < len(defs["data"])
+    slugs = [d["attributes"]["slug"] for d in defs["data"]]
+    assert len(slugs) > len(set(slugs))
+
+
+def nested(sim):
+    households, members = sim.dump("Household"), sim.dump("HouseholdMembership")
+    for hid in list(households)[:5]:
+        page = sim.json(f"{API}/households/{hid}/household_memberships")
+        expect({r["id"] for r in page["data"]},
+               {m["id"] for m in members.values() if m["relationships"]["household"]["data"]["id"] == hid})
+        expect(set(page["data"][0]["relationships"]), {"person"})
+        expect(page["meta"]["parent"], {"id": hid, "type": "Household"})
+        first = page["data"][0]["id"]
+        expect(sim.json(f"{API}/households/{hid}/household_memberships/{first}")["data"]["id"], first)
+    default = {r["id"] for r in sim.json("/groups/v2/groups?per_page=100")["data"]}
+    whole = {r["id"] for r in sim.json("/groups/v2/groups?per_page=100&where[archive_status]=include")["data"]}
+    only = {r["id"] for r in sim.json("/groups/v2/groups?per_page=100&where[archive_status]=only")["data"]}
+    expect(whole, set(sim.dump("Group")))
+    expect((default | only, default & only), (whole, set()))
+    memberships = sim.dump("Membership")
+    got = set()
+    for gid in whole:
+        got |= {r["id"] for r in rows(sim.pages(f"/groups/v2/groups/{gid}/memberships?per_page=100"))}
+    expect(got, set(memberships))
+    expect(sim.get(API + "/people/1/emails")[0], 200)
+    expect(sim.get(API + "/people/999999999/emails")[0], 404)
+    assert "organization" not in sim.json(API + "/people/1/emails")["meta"]["parent"]
+
+
+def where(sim):
+    people = sim.dump("Person")
+
+    def ids(query):
+        return {r["id"] for r in rows(sim.pages(f"{API}/people?per_page=100&{query}"))}
+
+    expect(ids("where[nonsense]=1&order=-nonsense&where[emails][address]=x&where[created_at][around]=2"), set(people))
+    expect(ids("where[id]=abc"), set())
+    expect(ids("where[id]=1"), {"1"})
+    expect(ids("where[status]=INACTIVE"),
+           {i for i, p in people.items() if p["attributes"]["status"] == "inactive"})
+    name = next(p["attributes"]["last_name"] for p in people.values() if p["attributes"]["last_name"])
+    assert ids("where[last_name]=" + quote(name[:3]) + "%25")
+    expect(ids("where[child]=true"), {i for i, p in people.items() if p["attributes"]["child"]})
+    low, high = "2016-01-01T00:00:00Z", "2019-01-01T00:00:00Z"
+    inside = {i for i, p in people.items() if low < p["attributes"]["updated_at"] <= high}
+    expect(ids(f"where[updated_at][gt]={low}&where[updated_at][lte]={high}"), inside)
+    expect(ids(f"order=created_at&where[updated_at][gt]={low}&where[updated_at][lte]={high}"), inside)
+    rows_ = rows(sim.pages(API + "/people?per_page=100&order=-birthdate,last_name"))
+    births = [r["attributes"]["birthdate"] for r in rows_]
+    dated = [b for b in births if b]
+    expect(births, sorted(dated, reverse=True) + [None] * (len(births) - len(dated)))
+    asc = [r["attributes"]["birthdate"] for r in rows(sim.pages(API + "/people?per_page=100&order=birthdate"))]
+    assert asc[0] is None and asc[-1] is not None
+    listed = sim.json(API + "/people")["meta"]
+    assert "created_at" in listed["can_order_by"] and "id" in listed["can_query_by"]
+    assert "id" not in listed["can_order_by"]
+    assert "can_include" not in sim.json(API + "/emails")["meta"]
+    # an address cannot be asked for by time, but sorted by it
+    expect(len(sim.json(API + "/addresses?where[updated_at][gt]=2100-01-01")["data"]) > 0, True)
+
+
+def ugliness(sim):
+    people, emails = sim.dump("Person"), sim.dump("Email")
+    text = json.dumps([p["attributes"] for p in people.values()], ensure_ascii=False)
+    assert any(ord(c) > 0xFFFF for c in text), "no four-byte characters"
+    assert any(not p["attributes"]["first_name"] or not p["attributes"]["last_name"] for p in people.values())
+    addresses = [e["attributes"]["address"] for e in emails.values()]
+    assert len(set(addresses)) < len(addresses) * 0.9, "families share e-mails"
+    share = sum(p["attributes"]["status"] == "inactive" for p in people.values()) / len(people)
+    assert 0.1 < share < 0.3, share
+    contacts = len(emails) + len(sim.dump("PhoneNumber")) + len(sim.dump("Address"))
+    assert 1.5 < contacts / len(people) < 1.9, contacts / len(people)
+    assert len(set(people) & set(emails)) > 100, "ids equal across types"
+    assert any(h["relationships"]["primary_contact"]["data"] is None for h in sim.dump("Household").values())
+    assert any(g["relationships"]["group_type"]["data"] is None for g in sim.dump("Group").values())
+    gifts = sim.dump("Donation").values()
+    assert any(d["relationships"]["person"]["data"] is None for d in gifts)
+    assert any(d["relationships"]["batch"]["data"] is None for d in gifts)
+    kinds = {d["attributes"]["data_type"] for d in sim.dump("FieldDefinition").values()}
+    expect(kinds, {"string", "text", "number", "date", "boolean", "select", "checkboxes", "file"})
+
+
+def limit(program):
+    for window in ("fixed", "sliding"):
+        sim = Sim(program, "--rate", "10/2", "--window", window, "--people", 20, "--orgs", 2)
+        try:
+            got = [sim.get(API) for _ in range(12)]
+            expect([g[0] for g in got], [200] * 10 + [429] * 2, window)
+            expect(got[0][1]["x-pco-api-request-rate-limit"], "10")
+            expect(got[9][1]["x-pco-api-request-rate-count"], "10")
+            expect(got[10][1]["x-pco-api-request-rate-period"], "2 seconds")
+            assert 1 <= int(got[10][1]["retry-after"]) <= 2
+            assert b"Rate limit exceeded: 11 of 10 requests per 2 seconds" in got[10][2]
+            expect(sim.get(API, org=2)[0], 200, "another church has its own limit")
+            expect(sim.get(API, bearer="access-1-0")[0], 200, "and so has another credential")
+            time.sleep(int(got[11][1]["retry-after"]) + 0.05)
+            expect(sim.get("/giving/v2/funds")[0], 200, "after the window")
+            stats = sim.stats()
+            expect((stats["refused"], stats["max_in_sliding_window"]), (2, 12), window)
+            sim.post("limit", {"org": 1, "limit": 3, "period": 1})
+            time.sleep(2.1)
+            expect([sim.get(API)[0] for _ in range(4)], [200] * 3 + [429])
+            sim.post("limit", {"org": 1, "off": True})
+            expect({sim.get(API)[0] for _ in range(30)}, {200})
+        finally:
+            expect(sim.stop(), 0)
+
+
+def oauth(program):
+    sim = Sim(program, "--people", 20, "--mark", "ZQX", "--rate", "off")
+    client = {"client_id": "client-1", "client_secret": "clientsecret-1ZQX"}
+
+    def refresh(token, as_json=False):
+        form = {"grant_type": "refresh_token", "refresh_token": token, **client}
+        kind = "application/json" if as_json else "application/x-www-form-urlencoded"
+        body = json.dumps(form) if as_json else urlencode(form)
+        status, _, data = sim.raw("POST", "/oauth/token", {"Content-Type": kind}, body)
+        return status, json.loads(data)
+
+    try:
+        expect(sim.get(API, mark="ZQX")[0], 200)
+        expect(sim.get(API)[0], 401, "secret without the mark")
+        expect(sim.raw("GET", API)[0], 401)
+        expect(sim.get(API, bearer="access-1-0ZQX")[0], 200)
+        status, one = refresh("refresh-1-0ZQX")
+        expect((status, one["expires_in"]), (200, 7200))
+        status, two = refresh("refresh-1-0ZQX", as_json=True)
+        expect(status, 200, "the old one again: its first answer may have been lost")
+        expect(sim.get(API, bearer=two["access_token"])[0], 200)
+        status, gone = refresh("refresh-1-0ZQX")
+        expect((status, gone["error"]), (401, "invalid_request"))
+        sim.post("expire", {"org": 1})
+        status, _, body = sim.get(API, bearer=two["access_token"])
+        assert status == 401 and b"BABOON" in body
+        sim.post("faults", [{"match": "POST /oauth/token", "kind": "lost", "times": 1}])
+        try:
+            refresh(two["refresh_token"])
+            raise AssertionError("an answer came")
+        except (http.client.HTTPException, ConnectionError):
+            pass
+        status, three = refresh(two["refresh_token"])
+        expect((status, three["access_token"]), (200, "access-1-4ZQX"), "generation 3 was lost")
+        expect(sim.get(API, bearer=three["access_token"])[0], 200)
+        sim.post("revoke", {"org": 1})
+        expect(sim.get(API, mark="ZQX")[0], 401)
+        expect(refresh(three["refresh_token"])[1]["error"], "invalid_grant")
+        fresh = json.loads(sim.control("POST", "restore", {"org": 1}))
+        expect(sim.get(API, bearer=fresh["access_token"])[0], 200)
+        expect(sim.get(API, mark="ZQX")[0], 200)
+        client["client_secret"] = "wrong"
+        expect(refresh(fresh["refresh_token"])[1]["error"], "invalid_client")
+        assert "ZQX" not in json.dumps(sim.ledger()), "a secret in the ledger"
+        assert "ZQX" in json.dumps(sim.dump("Person"))
+        expect(sim.stats()["token_requests"], 6)
+    finally:
+        expect(sim.stop(), 0)
+
+
+def faults(sim):
+    def one(fault, target=API + "/people?per_page=10", timeout=10):
+        sim.post("faults", [fault])
+        try:
+            return sim.get(target, timeout=timeout)
+        finally:
+            sim.control("DELETE", "faults")
+
+    expect([one({"kind": k})[0] for k in ("status429", "status500html", "status503", "status401", "status402",
+                                          "status403", "status404", "html200")],
+           [429, 500, 503, 401, 402, 403, 404, 200])
+    expect(one({"kind": "status429", "arg": 7})[1]["retry-after"], "7")
+    assert one({"kind": "html200"})[1]["content-type"].startswith("text/html")
+    for kind, extra in (("cut", {"arg": 100}), ("cut", {}), ("lost", {}), ("hang", {"delay_ms": 50})):
+        try:
+            one({"kind": kind, **extra})
+            raise AssertionError(kind + ": an answer came")
+        except (http.client.HTTPException, ConnectionError):
+            pass
+    begun = time.monotonic()
+    expect(len(json.loads(one({"kind": "stall", "delay_ms": 300})[2])["data"]), 10)
+    assert time.monotonic() - begun >= 0.3
+    for kind in ("truncate_json", "deep_nesting"):
+        try:
+            json.loads(one({"kind": kind, "arg": "" if kind == "truncate_json" else "100000"})[2])
+            raise AssertionError(kind + ": parsed")
+        except (ValueError, RecursionError):
+            pass
+    good = sim.json(API + "/people?per_page=10")
+    expect(json.loads(one({"kind": "wrong_total", "arg": -3})[2])["meta"]["total_count"],
+           good["meta"]["total_count"] - 3)
+    expect(json.loads(one({"kind": "empty_page"})[2])["data"], [])
+    expect(json.loads(one({"kind": "repeat_page"}, API + "/people?per_page=10&offset=10")[2])["data"], good["data"])
+    spoilt = json.loads(one({"kind": "bad_types", "arg": "birthdate", "id": "1"})[2])["data"]
+    expect([r["id"] for r in spoilt if isinstance(r["attributes"]["birthdate"], dict)], ["1"])
+    sticky = {"kind": "missing_attributes", "record": "Email/1"}
+    owner = sim.dump("Email")["1"]["relationships"]["person"]["data"]["id"]
+    expect("attributes" in json.loads(one(sticky, API + "/emails/1")[2])["data"], False)
+    expect([r["id"] for r in json.loads(one(sticky, f"{API}/people/{owner}?include=emails")[2])["included"]
+            if "attributes" not in r], ["1"])
+    assert b"\xff\xfe" in one({"kind": "bad_utf8"})[2]
+    assert b"\\u0000" in one({"kind": "nul_char"})[2]
+    assert len(one({"kind": "huge_string"})[2]) > 1 << 20
+    assert b"the other value" in one({"kind": "dup_keys"})[2]
+    assert b"PersonThing" in one({"kind": "bad_type_name"})[2]
+    ids = [r.get("id") for r in json.loads(one({"kind": "bad_id", "arg": "number"})[2])["data"]]
+    expect(sum(isinstance(i, int) for i in ids), 1)
+    sim.post("faults", [{"match": "/people/v2/people", "kind": "status503", "after": 1, "every": 2, "times": 2}])
+    expect([sim.get(API + "/people")[0] for _ in range(7)], [200, 503, 200, 503, 200, 200, 200])
+    expect(sim.get(API + "/emails")[0], 200)
+    sim.control("DELETE", "faults")
+    expect(sim.raw("POST", "/_sim/faults", body='[{"kind":"nonsense"}]')[0], 400)
+
+
+def edits(sim):
+    before = sim.dump("Person", 2)
+    start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 1))
+    merged = sim.post("edits", {"org": 2, "op": "merge", "count": 3})
+    people, mergers = sim.dump("Person", 2), sim.dump("PersonMerger", 2)
+    for m in merged:
+        expect(sim.get(f"{API}/people/{m['id']}", org=2)[0], 404)
+        found = sim.json(f"{API}/person_mergers?where[person_to_remove_id]={m['id']}", org=2)["data"]
+        expect([str(f["attributes"]["person_to_keep_id"]) for f in found], [m["keep"]])
+    expect((len(mergers), len(before) - len(people)), (3, 3))
+    gone = {m["id"] for m in merged}
+    for kind, rel in (("Email", "person"), ("HouseholdMembership", "person"), ("Membership", "person"),
+                      ("Donation", "person"), ("FieldDatum", "customizable"), ("Household", "primary_contact")):
+        for r in sim.dump(kind, 2).values():
+            target = r["relationships"][rel]["data"]
+            assert target is None or (target["id"] not in gone and target["id"] in people), (kind, r)
+    for op in ("edit", "add", "delete", "edit_contact", "add_contact", "delete_contact", "edit_datum", "edit_household",
+               "edit_household_member", "delete_household", "edit_group_member", "add_donation", "edit_donation",
+               "delete_donation"):
+        expect(len(sim.post("edits", {"org": 2, "op": op, "count": 4})), 4, op)
+    what = sim.post("edits", {"org": 2, "op": "edit", "count": 2})
+    changed = {r["id"] for r in rows(sim.pages(f"{API}/people?where[updated_at][gte]={start}&per_page=100", 2))}
+    assert {w["id"] for w in what} <= changed < set(sim.dump("Person", 2))
+    sim.post("edits", {"org": 2, "op": "mixed", "every_requests": 2, "max": 5})
+    before = json.dumps(sim.dump("Person", 2))
+    for _ in range(10):
+        sim.json(API + "/people?per_page=1", 2)
+    assert json.dumps(sim.dump("Person", 2)) != before
+    for kind in ("Person", "Email", "Donation", "Household"):
+        listed = rows(sim.pages(("/giving/v2/donations" if kind == "Donation" else
+                                 f"{API}/{ {'Person': 'people', 'Email': 'emails', 'Household': 'households'}[kind] }")
+                                + "?per_page=100&order=created_at", 2))
+        expect({r["id"]: r["attributes"] for r in listed},
+               {r["id"]: r["attributes"] for r in sim.dump(kind, 2).values()}, kind)
+
+
+def deterministic(program, sim):
+    other = Sim(program, "--people", 400, "--orgs", 3, "--rate", "off")
+    try:
+        for kind in ("Person", "FieldDatum", "Donation", "HouseholdMembership"):
+            expect(other.dump(kind), sim.dump(kind), kind)
+            assert other.dump(kind, 3) != sim.dump(kind)
+        other.post("orgs/3/config", {"people": 7, "reset": True})
+        expect(len(other.dump("Person", 3)), 7)
+    finally:
+        expect(other.stop(), 0)
+
+
+def ledger(sim):
+    sim.post("ledger/reset")
+    sim.json(API + "/people?per_page=3")
+    sim.get(API + "/nowhere")
+    entries = sim.ledger()
+    expect([(e["method"], e["target"], e["status"], e["token"]) for e in entries],
+           [("GET", "/people/v2/people?per_page=3", 200, "pat"), ("GET", "/people/v2/nowhere", 404, "pat")])
+    assert all(e["end_ms"] >= e["t_ms"] and e["inflight"] == 1 for e in entries)
+    expect([e["seq"] for e in entries[1:]], [sim.stats()["next_seq"] - 1])
+    expect(sim.stats()["status"], {"200": 1, "404": 1})
+    expect(sim.stats(2)["requests"], 0)
+
+
+def crowd(sim):
+    """Slow answers hold no thread: 200 requests of 300 ms at once take little longer than one."""
+    sim.post("latency", {"ms": 300, "org": 3})
+    sim.json(API, 3)
+    failed = []
+
+    def ask():
+        try:
+            sim.json(API, 3, timeout=20)
+        except Exception as e:  # pylint: disable=broad-except
+            failed.append(e)
+
+    threads = [threading.Thread(target=ask) for _ in range(200)]
+    begun = time.monotonic()
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    took = time.monotonic() - begun
+    expect(failed, [])
+    assert 0.3 <= took < 4, took
+    assert sim.stats(3)["max_inflight"] > 20, sim.stats(3)
+
+
+def main():
+    program = sys.argv[1]
+    sim = Sim(program, "--people", 400, "--orgs", 3, "--rate", "off")
+    tests = [("shape", lambda: shape(sim)), ("paging", lambda: paging(sim)), ("keyset", lambda: keyset(sim)),
+             ("includes", lambda: includes(sim)), ("nested", lambda: nested(sim)), ("where", lambda: where(sim)),
+             ("ugliness", lambda: ugliness(sim)), ("deterministic", lambda: deterministic(program, sim)),
+             ("ledger", lambda: ledger(sim)), ("faults", lambda: faults(sim)), ("edits", lambda: edits(sim)),
+             ("crowd", lambda: crowd(sim)), ("limit", lambda: limit(program)), ("oauth", lambda: oauth(program))]
+    passed = failed = 0
+    for name, test in tests:
+        try:
+            test()
+            passed += 1
+        except Exception:  # pylint: disable=broad-except
+            failed += 1
+            print(f"FAILED {name}")
+            traceback.print_exc(file=sys.stdout)
+    code = sim.stop()
+    if code:
+        failed += 1
+        print(f"FAILED: exit code {code}")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
