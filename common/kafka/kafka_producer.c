@@ -2,6 +2,7 @@
 #include "common/kafka/kafka.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,10 +145,14 @@ enum of_code of_kafka_producer_new(const char *brokers, const char *client_id, i
     rd_kafka_conf_set_dr_msg_cb(conf, of_kafka_on_delivery);
     rd_kafka_conf_set_error_cb(conf, of_kafka_on_producer_error);
     OF_TRY(of_kafka_client_make(RD_KAFKA_PRODUCER, &conf, &p->rk, err));
-    if (pthread_create(&p->thread, NULL, of_kafka_producer_thread, p) != 0) {
+    sigset_t all, before; /* signals are for the main thread */
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    p->has_thread = pthread_create(&p->thread, NULL, of_kafka_producer_thread, p) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!p->has_thread) {
         return of_err_set(err, OF_E_IO, "kafka producer: no thread");
     }
-    p->has_thread = true;
     *ret = OF_TAKE(p);
     return OF_OK;
 }
