@@ -81,6 +81,61 @@ def mode_openfaith():
                        "AND state = 'unmatched'", ORG) == 1000
 
 
+@test(timeout=300)
+def with_faults():
+    """Some of every kind of trouble, all along."""
+    with Cluster("mirror-faults", kafka="real", people=2000, workers=2, latency_ms=10) as c:
+        for number, kind in enumerate(("status429", "status500html", "status503", "cut", "lost", "truncate_json", "html200",
+                                       "repeat_page", "empty_page", "wrong_total")):
+            c.sim.fault(kind, 1, match="GET /", every=23, after=2 + 2 * number, times=4)
+        c.sim.fault("stall", 1, match="/v2/people", every=40, after=5, times=2, delay_ms=4000)
+        c.connect(ORG)
+        finish(c, timeout=240)
+        hit = {e["fault"] for e in c.sim.requests(1) if e["fault"]}
+        print(sorted(hit))
+        assert len(hit) >= 8, hit
+
+
+def while_they_work(op, every, maximum, people=2000, **options):
+    """Edits while it is being listed; what they did is in the ledger's order, and the end is the same on both sides."""
+    with Cluster(f"mirror-{op}", kafka="real", people=people, workers=2, latency_ms=15, **options) as c:
+        c.sim.edits(op, every_requests=every, maximum=maximum)
+        c.connect(ORG)
+        finish(c, timeout=240)
+        print({name: n for name, n in c.sim.get("/_sim/orgs/1/counts").items() if n})
+
+
+@test(timeout=300)
+def edits_during_the_walk():
+    while_they_work("mixed", 1, 60)
+
+
+@test(timeout=300)
+def mergers_during_the_walk():
+    """People are merged: the removed one's entity is gone or was never made, the kept one has all edges."""
+    while_they_work("merge", 1, 40)
+
+
+@test(timeout=300)
+def deletions_during_the_walk():
+    while_they_work("delete", 1, 60)
+
+
+@test(timeout=300)
+def additions_during_the_walk():
+    while_they_work("add", 1, 60)
+
+
+@test(timeout=300)
+def edits_and_faults():
+    with Cluster("mirror-all", kafka="real", people=2000, workers=3, schedulers=2, latency_ms=15) as c:
+        c.sim.edits("mixed", every_requests=1, maximum=60)
+        for kind in ("status500html", "cut", "lost", "repeat_page"):
+            c.sim.fault(kind, 1, match="GET /", every=19, after=7, times=3)
+        c.connect(ORG)
+        finish(c, timeout=240)
+
+
 def into_existing(mode):
     known = 400 if os.environ.get("OF_TEST_LONG") else 200
     with Cluster(f"mirror-existing-{mode}", kafka="real", people=1500, workers=2) as c:
