@@ -58,6 +58,8 @@ OF_MUSTCHECK enum of_code of_conf_load(enum of_program program, struct of_conf *
 void of_conf_free(struct of_conf *conf);
 /* For --help: name, default, meaning, a line each. */
 void of_conf_help(enum of_program program, struct of_buf *b);
+/* The values in force of what a program reads, NAME=value a line or one JSON object; secrets as ***. */
+void of_conf_show(const struct of_conf *conf, enum of_program program, bool json, struct of_buf *b);
 /* docs/configuration.md, whole. */
 void of_conf_markdown(struct of_buf *b);
 

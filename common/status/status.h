@@ -11,7 +11,7 @@
 struct of_status_row {
     const char *type;   /* Person */
     const char *plural; /* People */
-    const char *state;  /* sync.status.state: pending, stage, … */
+    const char *state;  /* sync.status.state: pending, stage, ... */
     int64_t processed;
     int64_t total;     /* -1: not known */
     const char *error; /* or NULL */

@@ -3,8 +3,8 @@
 #define OF_TASK_H
 
 /* Messages of the task topics: small hints that something may have to be done, without personal data.
- *   {"v":1,"kind":"phase","org":"…","adapter":"pco","gen":3,"run":12,"type":"Person","seq":7}
- *   {"v":1,"kind":"work","org":"…","adapter":"pco","gen":3}      (poll: the same)
+ *   {"v":1,"kind":"phase","org":"...","adapter":"pco","gen":3,"run":12,"type":"Person","seq":7}
+ *   {"v":1,"kind":"work","org":"...","adapter":"pco","gen":3}      (poll: the same)
  * Any thread, no blocking. */
 
 #include "common/base/base.h"

@@ -6,9 +6,9 @@
  * Only database calls here; the HTTP of a refresh happens between of_token_begin_refresh() and of_token_store(), outside of
  * any transaction. Each call is one statement (two for store) and blocks for its round trip. One thread per connection.
  *
- * Life of a refresh: load (version v) → begin(v): the lease → HTTP with json's refresh token → store(v): version v + 1 is
- * committed, v stays as prev → use the new access token → mark_used(v + 1): prev is dropped. Refused with invalid_grant:
- * try prev_json's refresh token; only if that is refused too it is "reconnect needed" → fail(v). */
+ * Life of a refresh: load (version v) -> begin(v): the lease -> HTTP with json's refresh token -> store(v): version v + 1 is
+ * committed, v stays as prev -> use the new access token -> mark_used(v + 1): prev is dropped. Refused with invalid_grant:
+ * try prev_json's refresh token; only if that is refused too it is "reconnect needed" -> fail(v). */
 
 #include "common/base/base.h"
 #include "common/err/err.h"

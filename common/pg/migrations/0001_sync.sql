@@ -9,7 +9,7 @@ BEGIN
     END IF;
 END $$;
 
--- org × adapter. generation is bumped, under FOR UPDATE, on connect, disconnect, change of mode, scope or strategy;
+-- org x adapter. generation is bumped, under FOR UPDATE, on connect, disconnect, change of mode, scope or strategy;
 -- every writing transaction reads it FOR KEY SHARE.
 CREATE TABLE sync.connection (
     org_id text NOT NULL,

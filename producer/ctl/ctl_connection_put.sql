@@ -1,0 +1,15 @@
+-- A new connection, or the same with other settings: its generation moves, so that what works under the old ones is fenced.
+-- $1 org, $2 adapter, $3 mode, $4 strategy, $5 types, $6 base url, $7 rate n, $8 rate s, $9 budget key (null: as it was),
+-- $10 state -> generation
+-- params: 10
+INSERT INTO sync.connection AS c (org_id, adapter, mode, strategy, types, base_url, rate_n, rate_s, budget_key, state)
+VALUES ($1, $2, $3, $4, $5, $6, $7::int, $8::int, $9, $10)
+ON CONFLICT (org_id, adapter) DO UPDATE
+SET mode = excluded.mode, strategy = excluded.strategy, types = excluded.types, base_url = excluded.base_url,
+    rate_n = excluded.rate_n, rate_s = excluded.rate_s, budget_key = coalesce(excluded.budget_key, c.budget_key),
+    reason = CASE WHEN excluded.state = 'connected' THEN NULL ELSE c.reason END,
+    probe_at = CASE WHEN excluded.state = 'connected' THEN NULL ELSE c.probe_at END,
+    failures = CASE WHEN excluded.state = 'connected' THEN 0 ELSE c.failures END,
+    state_since = CASE WHEN excluded.state = c.state THEN c.state_since ELSE now() END,
+    state = excluded.state, generation = c.generation + 1, updated_at = now()
+RETURNING c.generation;

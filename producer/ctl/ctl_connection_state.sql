@@ -1,0 +1,6 @@
+-- $1 org, $2 adapter, $3 state, $4 how much the generation moves
+-- params: 4
+UPDATE sync.connection
+SET state = $3, reason = NULL, probe_at = NULL, failures = 0, state_since = now(), updated_at = now(),
+    generation = generation + $4
+WHERE org_id = $1 AND adapter = $2;

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "producer/ctl/ctl.h"
+
+#include "common/kafka/kafka.h"
+#include "common/migrate/migrate.h"
+#include "common/time/time.h"
+#include "common/token/token.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TOPICS_MS 20000
+#define ROTATE_MS 45000
+#define ROTATE_BATCH 500
+
+/* Lines of text as JSON array members, each followed by a comma. */
+static void json_lines(struct of_buf *b, const char *text)
+{
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+        if (len > 0) {
+            of_buf_json_mem(b, text, len);
+            of_buf_char(b, ',');
+        }
+        text += len + (text[len] == '\n');
+    }
+}
+
+static enum of_code ensure_topics(struct of_ctl *ctl, char **ret_text, struct of_err *err)
+{
+    int partitions = (int)ctl->conf->partitions, replication = (int)ctl->conf->replication;
+    int64_t keep = ctl->conf->retention_ms, keep_dead = ctl->conf->dlq_retention_ms;
+    const struct of_kafka_topic_spec specs[] = {
+        {OF_TOPIC_LIVE, partitions, replication, keep},
+        {OF_TOPIC_BULK, partitions, replication, keep},
+        {OF_TOPIC_CHANGES, partitions, replication, keep},
+        {OF_TOPIC_LIVE OF_TOPIC_DLQ_SUFFIX, partitions, replication, keep_dead},
+        {OF_TOPIC_BULK OF_TOPIC_DLQ_SUFFIX, partitions, replication, keep_dead},
+        {OF_TOPIC_CHANGES OF_TOPIC_DLQ_SUFFIX, partitions, replication, keep_dead},
+    };
+    return of_kafka_ensure_topics(ctl->conf->kafka_brokers, specs, OF_ARRAY_LEN(specs), TOPICS_MS, ret_text, err);
+}
+
+static void print_migrate(struct of_ctl *ctl, const char *applied, const char *topics, const char *warning)
+{
+    if (!ctl->json) {
+        of_buf_str(&ctl->out, applied[0] != '\0' ? applied : "database: nothing to do\n");
+        of_buf_str(&ctl->out, topics);
+        return;
+    }
+    of_buf_str(&ctl->out, "{\"applied\":[");
+    json_lines(&ctl->out, applied);
+    of_ctl_json_end(&ctl->out, ']');
+    of_buf_str(&ctl->out, ",\"topics\":[");
+    json_lines(&ctl->out, topics);
+    of_ctl_json_end(&ctl->out, ']');
+    of_buf_str(&ctl->out, ",\"warnings\":[");
+    json_lines(&ctl->out, warning);
+    of_ctl_json_end(&ctl->out, ']');
+    of_buf_str(&ctl->out, "}\n");
+}
+
+enum of_code of_ctl_migrate(struct of_ctl *ctl, struct of_err *err)
+{
+    OF_CLEANUP(of_freep) char *applied = NULL;
+    OF_CLEANUP(of_freep) char *topics = NULL;
+    OF_CLEANUP(of_freep) char *problems = NULL;
+    OF_TRY(of_pg_connect(ctl->conf->database_url, "openfaithctl", &ctl->db, err));
+    OF_TRY(of_migrate(ctl->db, &applied, err));
+    struct of_err topic_err = OF_ERR_INIT;
+    const char *warning = "";
+    enum of_code code = ensure_topics(ctl, &topics, &topic_err);
+    if (code != OF_OK && topic_err.code != OF_E_CONFIG) {
+        warning = topic_err.msg;
+        fprintf(stderr, "openfaithctl: warning: the broker could not be asked about its topics: %s\n", warning);
+        code = OF_OK;
+    }
+    print_migrate(ctl, applied, topics != NULL ? topics : "", warning);
+    if (code != OF_OK) {
+        *err = topic_err;
+        return code;
+    }
+    code = of_migrate_check(ctl->db, &problems, err);
+    if (problems != NULL) {
+        fputs(problems, stderr);
+    }
+    return code;
+}
+
+enum of_code of_ctl_keys_new(struct of_ctl *ctl, struct of_err *err)
+{
+    char line[128];
+    (void)err;
+    of_keyring_new_line(line, sizeof line);
+    if (ctl->json) {
+        of_buf_char(&ctl->out, '{');
+        of_ctl_json_text(&ctl->out, "line", line);
+        of_ctl_json_end(&ctl->out, '}');
+        of_buf_char(&ctl->out, '\n');
+    } else {
+        of_buf_fmt(&ctl->out, "%s\n", line);
+    }
+    return OF_OK;
+}
+
+OF_DEFINE_CLEANUP(struct of_keyring, of_keyring_free, keyring_freep)
+
+enum of_code of_ctl_keys_rotate(struct of_ctl *ctl, struct of_err *err)
+{
+    OF_CLEANUP(keyring_freep) struct of_keyring *ring = NULL;
+    OF_CLEANUP(of_token_rotation_done) struct of_token_rotation rotation = {.org = NULL};
+    int64_t until = of_mono_now().ms + ROTATE_MS;
+    bool more = true;
+    OF_TRY(of_keyring_load(ctl->conf->keyring_file, &ring, err));
+    while (more && of_mono_now().ms < until) {
+        OF_TRY(of_token_rotate(ctl->db, ring, ROTATE_BATCH, &rotation, &more, err));
+    }
+    int64_t changed = rotation.looked - rotation.sealed - rotation.failed;
+    if (ctl->json) {
+        of_buf_char(&ctl->out, '{');
+        of_ctl_json_text(&ctl->out, "key", of_keyring_current(ring));
+        of_ctl_json_i64(&ctl->out, "sealed", rotation.sealed);
+        of_ctl_json_i64(&ctl->out, "failed", rotation.failed);
+        of_ctl_json_i64(&ctl->out, "changedMeanwhile", changed);
+        of_ctl_json_bool(&ctl->out, "done", !more && rotation.failed == 0 && changed == 0);
+        of_ctl_json_end(&ctl->out, '}');
+        of_buf_char(&ctl->out, '\n');
+    } else {
+        of_ctl_say(&ctl->out, "%lld credentials encrypted with key %s", (long long)rotation.sealed, of_keyring_current(ring));
+    }
+    if (rotation.failed > 0) {
+        return of_err_set(err, OF_E_CRYPTO, "%lld credentials could not be decrypted with any key of the ring",
+                          (long long)rotation.failed);
+    }
+    if (more || changed > 0) {
+        return of_err_set(err, OF_E_BUSY, "not all could be done in this time, run it again to go on");
+    }
+    return OF_OK;
+}
+
+enum of_code of_ctl_config_show(struct of_ctl *ctl, struct of_err *err)
+{
+    (void)err;
+    of_conf_show(ctl->conf, OF_PROG_CTL, ctl->json, &ctl->out);
+    return OF_OK;
+}
