@@ -82,7 +82,7 @@ void sim_gate_arrive(const char *authorization, const char *method, const char *
     if (counted) {
         sim_auth_check(authorization, now_us, a);
         if (a->church && !a->hint) {
-            sim_limit_check(a->church, now_us, a);
+            sim_limit_check(a->church, target, now_us, a);
         }
     }
     if (a->church) {

@@ -57,6 +57,8 @@ struct sim_settings {
     const char *mark;
     int threads;
     int64_t token_life_s;
+    int64_t deep_offset; /* beyond this offset the limit is deep_limit; 0 never */
+    int64_t deep_limit;
     bool die_with_stdin;
 };
 
@@ -80,6 +82,7 @@ struct sim_arrival {
     int64_t retry_after_s;
     uint64_t seq; /* in the ledger */
     int64_t latency_ms;
+    const char *version; /* X-PCO-API-Version as asked for, borrowed, may be NULL */
 };
 
 /* Judges the credentials, counts the request, writes it into the ledger. */
@@ -89,7 +92,8 @@ void sim_gate_finish(uint64_t seq, int status, const char *fault, uint64_t bytes
                      struct sim_church *church);
 
 /* limit.c, under the gate */
-void sim_limit_check(struct sim_church *church, int64_t now_us, struct sim_arrival *a);
+void sim_limit_check(struct sim_church *church, const char *target, int64_t now_us,
+                     struct sim_arrival *a);
 void sim_limit_set(struct sim_church *church, bool off, int64_t limit, int64_t period_s);
 
 /* auth.c */

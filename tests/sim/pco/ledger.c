@@ -13,6 +13,7 @@ struct entry {
     int64_t end_us; /* 0 while it runs */
     const char *target;
     const char *fault;
+    const char *version;
     uint32_t bytes;
     int32_t org;
     int32_t count;
@@ -60,6 +61,7 @@ uint64_t sim_ledger_begin(int64_t t_us, const struct sim_arrival *a, const char 
     e->generation = a->generation;
     e->cred = (uint8_t)a->cred;
     e->counted = a->counted;
+    e->version = a->version ? sim_arena_str(&texts, a->version) : NULL;
     for (size_t i = 0; method[i] && i + 1 < sizeof e->method; i++) {
         e->method[i] = method[i];
     }
@@ -117,6 +119,8 @@ static void write_entry(const struct entry *e, uint64_t seq, struct sim_buf *out
     sim_buf_json(out, e->target);
     sim_buf_fmt(out, ",\"status\":%d,\"fault\":", (int)e->status);
     sim_buf_json(out, e->fault);
+    SIM_LIT(out, ",\"version\":");
+    sim_buf_json(out, e->version);
     sim_buf_fmt(out, ",\"bytes\":%u,\"count\":%d,\"inflight\":%d}\n", e->bytes, e->count,
                 e->inflight);
 }

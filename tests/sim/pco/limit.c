@@ -19,7 +19,7 @@ static void check_fixed(const struct sim_church *c, struct sim_rate *r, int64_t 
         r->window_count = 0;
     }
     a->count = ++r->window_count;
-    a->refused = a->count > c->limit;
+    a->refused = a->count > a->limit;
     left_us = r->window_start_us + c->period_us - now_us;
     a->retry_after_s = (left_us + 999999) / 1000000;
 }
@@ -39,9 +39,9 @@ static void check_sliding(const struct sim_church *c, struct sim_rate *r, int64_
         n++;
     }
     a->count = n + 1;
-    a->refused = n >= c->limit;
+    a->refused = n >= a->limit;
     if (a->refused) {
-        int64_t free_us = ring_at(r, c->limit) + c->period_us - now_us;
+        int64_t free_us = ring_at(r, a->limit) + c->period_us - now_us;
 
         a->retry_after_s = (free_us + 999999) / 1000000;
         return;
@@ -51,13 +51,26 @@ static void check_sliding(const struct sim_church *c, struct sim_rate *r, int64_
     r->ring_used += r->ring_used < r->ring_size;
 }
 
-void sim_limit_check(struct sim_church *church, int64_t now_us, struct sim_arrival *a)
+/* Real limits are lower for pages deep in a list. */
+static bool is_deep(const char *target)
+{
+    const char *offset = strstr(target, "offset=");
+
+    return sim_settings.deep_offset && offset &&
+           strtoll(offset + 7, NULL, 10) > sim_settings.deep_offset;
+}
+
+void sim_limit_check(struct sim_church *church, const char *target, int64_t now_us,
+                     struct sim_arrival *a)
 {
     struct sim_rate *r = &church->rate[a->cred];
 
     a->counted = true;
     a->limit = church->limit_off ? SIM_NO_LIMIT : church->limit;
     a->period_s = church->period_us / 1000000;
+    if (!church->limit_off && is_deep(target) && sim_settings.deep_limit < a->limit) {
+        a->limit = sim_settings.deep_limit;
+    }
     if (church->limit_off) {
         a->count = 1;
     } else if (sim_settings.sliding) {

@@ -19,7 +19,7 @@ static const char usage[] =
     "pco-sim [--port 0] [--orgs K] [--people N] [--seed S] [--latency-ms L]\n"
     "        [--rate LIMIT/SECONDS|off] [--window fixed|sliding] [--ugly 0..1]\n"
     "        [--contacts MEAN] [--mark TEXT] [--threads 2] [--token-life SECONDS]\n"
-    "        [--die-with-stdin]\n"
+    "        [--deep OFFSET/LIMIT] [--die-with-stdin]\n"
     "Simulates the Planning Center API on 127.0.0.1 for K churches; prints\n"
     "'listening 127.0.0.1:PORT' when ready; ends on SIGTERM or SIGINT.\n";
 
@@ -37,6 +37,16 @@ static bool parse_rate(const char *value)
     }
     return sim_parse_i64(end + 1, &sim_settings.period_s) && sim_settings.period_s > 0 &&
            sim_settings.limit > 0;
+}
+
+/* For example 30000/75: beyond offset 30,000 the limit is 75. */
+static bool parse_deep(const char *value)
+{
+    char *end = NULL;
+
+    sim_settings.deep_offset = strtoll(value, &end, 10);
+    return *end == '/' && sim_parse_i64(end + 1, &sim_settings.deep_limit) &&
+           sim_settings.deep_offset > 0 && sim_settings.deep_limit > 0;
 }
 
 static bool parse_share(const char *value, double *ret)
@@ -73,6 +83,8 @@ static bool set_option(const char *name, const char *value)
         ok = parse_int(value, 0, 3600000, &s->latency_ms);
     } else if (!strcmp(name, "--rate")) {
         ok = parse_rate(value);
+    } else if (!strcmp(name, "--deep")) {
+        ok = parse_deep(value);
     } else if (!strcmp(name, "--window")) {
         s->sliding = !strcmp(value, "sliding");
         ok = s->sliding || !strcmp(value, "fixed");

@@ -150,7 +150,7 @@ void sim_query_parse(struct sim_query *q, enum sim_type type, const struct sim_p
         } else if (!strcmp(key, "filter")) {
             q->filter = value;
         } else if (!strcmp(key, "offset") && sim_parse_i64(value, &n) && n >= 0) {
-            q->offset = n;
+            q->offset = n < INT32_MAX ? n : INT32_MAX;
         } else if (!strcmp(key, "per_page") && sim_parse_i64(value, &n) && n >= 0) {
             q->per_page = q->step = n > 100 ? 100 : n;
         }

@@ -291,6 +291,34 @@ static void put_record(struct ctx *c, struct sim_rec *rec, const char *type, uin
     sim_buf_char(out, '}');
 }
 
+/* The same person as the groups product tells of it. */
+static void put_groups_person(struct ctx *c, struct sim_rec *rec, struct sim_buf *out)
+{
+    const struct sim_vec *emails = &rec->backs[SIM_B_PERSON_EMAILS];
+    static const int attrs[] = {SIM_PERSON_CHILD, SIM_PERSON_CREATED_AT, SIM_PERSON_FIRST_NAME,
+                                SIM_PERSON_LAST_NAME};
+
+    put_head(rec, "Person", NULL, out);
+    SIM_LIT(out, "\"attributes\":{\"addresses\":[],\"avatar_url\":");
+    sim_render_value(rec, SIM_PERSON_AVATAR, out);
+    for (size_t i = 0; i < SIM_COUNT(attrs); i++) {
+        sim_buf_fmt(out, ",\"%s\":", sim_types[SIM_T_PERSON].attrs[attrs[i]].name);
+        sim_render_value(rec, attrs[i], out);
+    }
+    SIM_LIT(out, ",\"email_addresses\":[");
+    for (uint32_t i = 0; i < emails->n; i++) {
+        SIM_LIT(out, "{\"address\":");
+        sim_render_value(emails->v[i], SIM_EMAIL_ADDRESS, out);
+        SIM_LIT(out, ",\"primary\":");
+        sim_render_value(emails->v[i], SIM_EMAIL_PRIMARY, out);
+        sim_buf_str(out, i + 1 < emails->n ? "}," : "}");
+    }
+    sim_buf_fmt(out,
+                "],\"permissions\":\"member\",\"phone_numbers\":[]},"
+                "\"links\":{\"self\":\"%s/groups/v2/people/%d\"}}",
+                c->page->base, (int)rec->id);
+}
+
 static void put_organization(const struct sim_org *org, const char *base, struct sim_buf *out)
 {
     sim_buf_fmt(out,
@@ -326,7 +354,11 @@ static void include_targets(struct ctx *c, const struct sim_rec *rec, const stru
             if (out->len) {
                 sim_buf_char(out, ',');
             }
-            put_record(c, list[i], rel->doc_type, below, MODE_INCLUDED, out);
+            if (rec->type == SIM_T_MEMBER) {
+                put_groups_person(c, list[i], out);
+            } else {
+                put_record(c, list[i], rel->doc_type, below, MODE_INCLUDED, out);
+            }
         }
         for (int b = 0; below && b < sim_types[rel->target].rel_count; b++) {
             if (below >> b & 1) {

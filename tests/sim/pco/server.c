@@ -369,6 +369,7 @@ static enum MHD_Result arrive(struct request *r)
         org = sim_oauth_church(header(r, "Content-Type"), sim_buf_cstr(&r->body), r->query);
         r->arrival.church = sim_church_get(org);
     }
+    r->arrival.version = header(r, "X-PCO-API-Version");
     sim_gate_arrive(header(r, "Authorization"), r->method, r->target, !oauth, &r->arrival);
     r->arrived = true;
     org = r->arrival.church ? r->arrival.church->org.number : 0;
