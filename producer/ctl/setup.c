@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TOPICS_MS 20000
+#define TOPICS_MS 15000
 #define ROTATE_MS 45000
 #define ROTATE_BATCH 500
 
@@ -27,18 +27,47 @@ static void json_lines(struct of_buf *b, const char *text)
     }
 }
 
+static const struct {
+    const char *name;
+    bool dead;
+} topics_wanted[] = {
+    {OF_TOPIC_LIVE, false},    {OF_TOPIC_LIVE OF_TOPIC_DLQ_SUFFIX, true},
+    {OF_TOPIC_BULK, false},    {OF_TOPIC_BULK OF_TOPIC_DLQ_SUFFIX, true},
+    {OF_TOPIC_CHANGES, false}, {OF_TOPIC_CHANGES OF_TOPIC_DLQ_SUFFIX, true},
+};
+
+/* How many partitions the topics have that are there already: what is missing gets as many, whatever the setting says, since
+ * all must have equally many. */
+static enum of_code count_partitions(struct of_ctl *ctl, int *ret, struct of_err *err)
+{
+    *ret = (int)ctl->conf->partitions;
+    for (size_t i = 0; i < OF_ARRAY_LEN(topics_wanted); i++) {
+        int n = 0;
+        enum of_code code = of_kafka_check_topics(ctl->conf->kafka_brokers, &topics_wanted[i].name, 1, TOPICS_MS, &n, err);
+        if (code == OF_OK) {
+            *ret = n;
+            return OF_OK;
+        }
+        if (code != OF_E_CONFIG) { /* CONFIG: it is missing */
+            return code;
+        }
+    }
+    return OF_OK;
+}
+
 static enum of_code ensure_topics(struct of_ctl *ctl, char **ret_text, struct of_err *err)
 {
-    int partitions = (int)ctl->conf->partitions, replication = (int)ctl->conf->replication;
-    int64_t keep = ctl->conf->retention_ms, keep_dead = ctl->conf->dlq_retention_ms;
-    const struct of_kafka_topic_spec specs[] = {
-        {OF_TOPIC_LIVE, partitions, replication, keep},
-        {OF_TOPIC_BULK, partitions, replication, keep},
-        {OF_TOPIC_CHANGES, partitions, replication, keep},
-        {OF_TOPIC_LIVE OF_TOPIC_DLQ_SUFFIX, partitions, replication, keep_dead},
-        {OF_TOPIC_BULK OF_TOPIC_DLQ_SUFFIX, partitions, replication, keep_dead},
-        {OF_TOPIC_CHANGES OF_TOPIC_DLQ_SUFFIX, partitions, replication, keep_dead},
-    };
+    struct of_kafka_topic_spec specs[OF_ARRAY_LEN(topics_wanted)];
+    int partitions = 0;
+    OF_TRY(count_partitions(ctl, &partitions, err));
+    for (size_t i = 0; i < OF_ARRAY_LEN(topics_wanted); i++) {
+        specs[i] = (struct of_kafka_topic_spec){
+            .name = topics_wanted[i].name,
+            .partitions = partitions,
+            .replication = (int)ctl->conf->replication,
+            .retention_ms = topics_wanted[i].dead ? ctl->conf->dlq_retention_ms : ctl->conf->retention_ms,
+        };
+    }
     return of_kafka_ensure_topics(ctl->conf->kafka_brokers, specs, OF_ARRAY_LEN(specs), TOPICS_MS, ret_text, err);
 }
 
