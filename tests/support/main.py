@@ -15,6 +15,7 @@ and fault use programs that are built already. The machine must be a Debian 12; 
 import argparse
 import glob
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,11 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+from procs import Sandbox, handle_signals  # noqa: E402
+from servers import Kafka, Postgres  # noqa: E402
+
 REPO = os.path.dirname(os.path.dirname(HERE))
 JOBS = str(os.cpu_count() or 2)
 PYTHON_PARTS = ("sim", "pg", "kafka", "e2e", "fault")
@@ -103,7 +109,40 @@ class Session:
             say(f"check/{name} {'passed' if code == 0 else 'FAILED'} {time.monotonic() - begin:.1f} s")
             self.totals.add(code == 0, code != 0, 0, f"check/{name}")
 
-    def ctest(self, build, label, names, exclude=None):
+    def ctest_with_servers(self, build, label, names):
+        """C tests that need real servers find their addresses in the environment."""
+        directory = self.build(build)
+        if directory is None:
+            return
+        listed = subprocess.run(["ctest", "--test-dir", directory, "-N", "-L", f"^{label}$"], stdout=subprocess.PIPE,
+                                stdin=subprocess.DEVNULL, text=True, check=False).stdout
+        if "Total Tests: 0" in listed:
+            return
+        with Sandbox(f"openfaith-{label}") as box:
+            postgres = Postgres(box).start()
+            env = {"OF_TEST_DATABASE_URL": postgres.url(postgres.create_database())}
+            if label == "kafka":
+                self.ctest(build, label, names)  # with librdkafka's in-process broker
+                env["OF_TEST_BROKERS"] = Kafka(box).start().brokers
+            self.ctest(build, label, names, env)
+
+    def sim_selftest(self):
+        program = os.path.join(REPO, "tests", "sim", "pco", "selftest.py")
+        directory = os.environ.get("OF_BUILD") or self.build("asan")
+        if directory is None or not os.path.exists(program):
+            return
+        say("== the simulator's own tests")
+        done = subprocess.run([sys.executable, program, os.path.join(directory, "bin", "pco-sim")], cwd=REPO,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
+        found = re.findall(r"(\d+) passed, (\d+) failed", done.stdout)
+        passed, failed = (int(found[-1][0]), int(found[-1][1])) if found else (0, 1)
+        if done.returncode != 0:
+            failed = max(failed, 1)
+            say(done.stdout[-5000:])
+        say(f"sim/selftest: {passed} of {passed + failed} passed")
+        self.totals.add(passed, failed, 0, "sim/selftest")
+
+    def ctest(self, build, label, names, more_env=None):
         directory = self.build(build)
         if directory is None:
             return
@@ -112,7 +151,7 @@ class Session:
                 "--no-tests=ignore", "--output-junit", junit]
         if names:
             argv += ["-R", "|".join(names)]
-        env = dict(os.environ)
+        env = {**os.environ, **(more_env or {})}
         env.setdefault("ASAN_OPTIONS", "detect_leaks=1")
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
         env.setdefault("TSAN_OPTIONS", "halt_on_error=1:second_deadlock_stack=1")
@@ -172,8 +211,10 @@ class Session:
             self.build("clang-dev")
         elif part in PYTHON_PARTS:
             self.python(part, names)
-            if part != "e2e" and not os.environ.get("OF_BUILD"):
-                self.ctest("asan", part, names)
+            if part in ("pg", "kafka") and not os.environ.get("OF_BUILD"):
+                self.ctest_with_servers("asan", part, names)
+            if part == "sim" and not names:
+                self.sim_selftest()
         elif part in ("asan-e2e", "tsan-e2e"):
             build = part.split("-", maxsplit=1)[0]
             # a sanitizer makes everything two to ten times slower
@@ -199,6 +240,7 @@ def main():
         parts = ["e2e"]
     parts = parts or list(ALL)
     totals, begin = Totals(), time.monotonic()
+    handle_signals()
     session = Session(totals, long)
     try:
         for part in parts:
