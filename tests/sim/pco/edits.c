@@ -306,7 +306,8 @@ static bool merge_people(struct edit *e)
     }
     replace_owner(e, gone, keep);
     touch_person(e, keep);
-    sim_buf_fmt(e->what, "%s{\"op\":\"merge\",\"type\":\"Person\",\"id\":\"%lld\",\"keep\":\"%lld\"}",
+    sim_buf_fmt(e->what,
+                "%s{\"op\":\"merge\",\"type\":\"Person\",\"id\":\"%lld\",\"keep\":\"%lld\"}",
                 e->what->len > 1 ? "," : "", (long long)gone->id, (long long)keep->id);
     sim_rec_remove(e->org, gone);
     sim_rec_insert(e->org, merger);

@@ -99,7 +99,8 @@ void sim_gen_references(struct sim_gen *g)
                                           "Divorced", "Separated", "It's complicated"};
     static const char *const reasons[] = {"Moved", "Deceased", "No Contact",
                                           "Attends another church", "Left \342\200\223 unknown"};
-    static const char *const prefixes[] = {"Mr.", "Mrs.", "Ms.", "Miss", "Dr.", "Rev.", "Se\303\261or"};
+    static const char *const prefixes[] = {"Mr.", "Mrs.", "Ms.", "Miss",
+                                           "Dr.", "Rev.", "Se\303\261or"};
     static const char *const suffixes[] = {"Jr.", "Sr.", "Ph.D.", "II", "III"};
     int campuses = 3 + (int)sim_rng_below(&g->rng, 3);
 
@@ -145,7 +146,9 @@ static const struct field_row field_rows[] = {
 void sim_gen_fields(struct sim_gen *g)
 {
     static const char *const tabs[][2] = {
-        {"Faith", "faith"}, {"Serving & Gifts", "serving_gifts"}, {"Misc. \360\237\227\202", "misc"}};
+        {"Faith", "faith"},
+        {"Serving & Gifts", "serving_gifts"},
+        {"Misc. \360\237\227\202", "misc"}};
     struct sim_rec *tab[3];
 
     for (int i = 0; i < 3; i++) {

@@ -124,7 +124,8 @@ static void gen_group(struct sim_gen *g, int64_t i)
     v[SIM_GROUP_ARCHIVED_AT].i = i == 2 || sim_rng_chance(&g->rng, 0.15)
                                      ? v[SIM_GROUP_CREATED_AT].i + 50000000
                                      : SIM_NULL_INT;
-    v[SIM_GROUP_DESCRIPTION].s = sim_rng_chance(&g->rng, 0.5) ? "<div>We meet &amp; eat</div>" : NULL;
+    v[SIM_GROUP_DESCRIPTION].s =
+        sim_rng_chance(&g->rng, 0.5) ? "<div>We meet &amp; eat</div>" : NULL;
     v[SIM_GROUP_CONTACT_EMAIL].s =
         sim_rng_chance(&g->rng, 0.6)
             ? sim_arena_fmt(a, "group%d%s@example.org", (int)i, g->org->cfg.mark)
@@ -134,7 +135,8 @@ static void gen_group(struct sim_gen *g, int64_t i)
     v[SIM_GROUP_LOCATION_TYPE].s = "physical";
     v[SIM_GROUP_HEADER_IMAGE].s =
         "{\"thumbnail\":\"https://groups.example.org/t.png\","
-        "\"medium\":\"https://groups.example.org/m.png\",\"original\":\"https://groups.example.org/o.png\"}";
+        "\"medium\":\"https://groups.example.org/m.png\","
+        "\"original\":\"https://groups.example.org/o.png\"}";
     v[SIM_GROUP_WEB_URL].s =
         sim_arena_fmt(a, "https://church.churchcenter.com/groups/small/%d", (int)r->id);
     v[SIM_GROUP_CHAT_ENABLED].i = sim_rng_chance(&g->rng, 0.5);

@@ -138,7 +138,9 @@ static void person_account(struct sim_gen *g, struct sim_rec *p)
 
     v[SIM_PERSON_ACCOUNTING_ADMIN].i = admin;
     v[SIM_PERSON_SITE_ADMIN].i = admin;
-    v[SIM_PERSON_PERMISSIONS].s = admin ? "Manager" : sim_rng_chance(&g->rng, 0.03) ? "Editor" : NULL;
+    v[SIM_PERSON_PERMISSIONS].s = admin                               ? "Manager"
+                                  : sim_rng_chance(&g->rng, 0.03) ? "Editor"
+                                                                      : NULL;
     v[SIM_PERSON_CAN_CREATE_FORMS].i = admin;
     v[SIM_PERSON_CAN_EMAIL_LISTS].i = admin;
     v[SIM_PERSON_MFA_CONFIGURED].i = admin;

@@ -487,7 +487,8 @@ void sim_render_list(struct sim_page *page, const struct sim_result *result, str
     const struct sim_query *q = page->q;
     int64_t total = result->total, from = q->offset < total ? q->offset : total;
     int64_t n = total - from < q->per_page ? total - from : q->per_page;
-    int64_t next = q->offset + q->step < total || (q->step == 0 && total) ? q->offset + q->step : -1;
+    bool more = q->offset + q->step < total || (q->step == 0 && total);
+    int64_t next = more ? q->offset + q->step : -1;
     int64_t prev = q->offset > 0 ? (q->offset > q->step ? q->offset - q->step : 0) : -1;
     struct sim_rec *const *recs = result->total ? result->v + from : NULL;
 
