@@ -2,6 +2,8 @@
 /* Targets of every type, the versions asked for, and the tables themselves. */
 #include "support.h"
 
+#include <stdio.h>
+
 #include "adapters/mapping.h"
 #include "common/model/model.h"
 
@@ -246,6 +248,43 @@ static void test_registry(void **state)
     assert_null(added);
 }
 
+/* docs/model.md is kept by hand: each type's row must name what its tables name. */
+static void test_document(void **state)
+{
+    (void)state;
+    struct of_buf doc = OF_BUF_INIT(1U << 20);
+    FILE *f = fopen(OF_TEST_DOCUMENT, "r");
+    assert_non_null(f);
+    for (int c = getc(f); c != EOF; c = getc(f)) {
+        of_buf_char(&doc, (char)c);
+    }
+    (void)fclose(f);
+    for (const struct of_type *t = pco()->types; t->name; t++) {
+        char *start = of_asprintf("\n| %s |", t->name);
+        const char *found = strstr(of_buf_text(&doc), start);
+        free(start);
+        assert_non_null(found);
+        char *row = of_strndup(found + 1, strcspn(found + 1, "\n"));
+        for (const struct of_field *field = t->fields; field->attr; field++) {
+            char *word = of_asprintf("`%s`%s%s", field->attr, field->column && strcmp(field->column, field->attr) != 0 ? " \xe2\x86\x92 " : "",
+                                     field->column && strcmp(field->column, field->attr) != 0 ? field->column : "");
+            if (!field->fallback && !field->map && !strstr(row, word)) {
+                fail_msg("docs/model.md: %s lacks %s", t->name, word);
+            }
+            free(word);
+        }
+        for (const struct of_relation *r = t->relations; r && r->key; r++) {
+            char *word = of_asprintf("`%s`", r->key);
+            if (!strstr(row, word)) {
+                fail_msg("docs/model.md: %s lacks %s", t->name, word);
+            }
+            free(word);
+        }
+        free(row);
+    }
+    of_buf_done(&doc);
+}
+
 /* The relations that become edges, as the worker reads them: type and direction by the model. */
 static void test_edges(void **state)
 {
@@ -298,7 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lists),    cmocka_unit_test(test_positions), cmocka_unit_test(test_gets),
         cmocka_unit_test(test_versions), cmocka_unit_test(test_tables),    cmocka_unit_test(test_registry),
-        cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_edges),    cmocka_unit_test(test_document),
     };
     return cmocka_run_group_tests_name("requests", tests, NULL, NULL);
 }
