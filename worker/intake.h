@@ -6,6 +6,7 @@
  * topic's .dlq, gets a dead row in sync.work (direction msg), and ends. */
 
 #include "common/task/task.h"
+#include "worker/remote.h"
 #include "worker/worker.h"
 
 OF_MUSTCHECK enum of_code of_intake_new(struct of_worker *w, struct of_intake **ret, struct of_err *err);
@@ -22,6 +23,11 @@ bool of_intake_is_ready(struct of_intake *in);
  * lane; the job calls of_tracker_end(w->tracker, m) when its message ends. Poll tasks too. */
 void of_phase_job_start(struct of_worker *w, const struct of_task_msg *msg, struct of_tracked m);
 void of_work_job_start(struct of_worker *w, const struct of_task_msg *msg, struct of_tracked m);
+/* The job of (run, type) with this message's seq is over, or about to emit the next: messages of it are no repetitions any
+ * more. */
+void of_intake_phase_done(struct of_intake *in, int64_t run, const char *type, int64_t seq);
+/* Archives a bad record in openfaith.tasks.bulk.dlq: ids, place and cause, no values. Does not wait. */
+void of_dead_record(struct of_worker *w, const struct of_conn *conn, const struct of_bad_record *bad);
 /* Archives a dead letter's payload untouched to <topic>.dlq with headers, then calls done (on the producer's thread). */
 void of_dead_archive(struct of_worker *w, const struct of_kafka_msg *msg, const struct of_err *why,
                      of_kafka_delivered_fn *done, void *arg);

@@ -36,6 +36,8 @@ CREATE TABLE sync.connection (
     PRIMARY KEY (org_id, adapter)
 );
 CREATE UNIQUE INDEX connection_budget_key ON sync.connection (adapter, budget_key) WHERE state <> 'disconnected';
+-- few: the scheduler asks for each due poll whether its connection is one of them
+CREATE INDEX connection_stopped ON sync.connection (org_id, adapter) WHERE state <> 'connected';
 CREATE INDEX connection_probe ON sync.connection (probe_at) WHERE state = 'parked';
 
 -- Moments per connection. The scheduler claims due rows, produces, and moves them.
@@ -43,7 +45,7 @@ CREATE TABLE sync.schedule (
     org_id text NOT NULL,
     adapter text NOT NULL,
     kind text NOT NULL DEFAULT 'poll',
-    generation bigint NOT NULL DEFAULT 1,
+    generation bigint NOT NULL DEFAULT 1,  -- the connection's; whoever moves that moves this in the same transaction
     period_s int NOT NULL DEFAULT 900 CHECK (period_s > 0),
     due_at timestamptz NOT NULL,
     emitted_at timestamptz,

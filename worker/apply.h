@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OF_WORKER_APPLY_H
+#define OF_WORKER_APPLY_H
+
+/* What is done with listed records, in batches: stage, match, create, populate. The same code serves the phases of a run, single
+ * re-reads and what is owed in sync.work. Every function here runs inside the caller's transaction (of_apply_begin), on an
+ * executor, and makes no HTTP. ids are external ids, text arrays. */
+
+#include "adapters/adapter.h"
+#include "worker/entities.h"
+#include "worker/remote.h"
+#include "worker/worker.h"
+
+struct of_apply {
+    struct of_worker *w;
+    struct of_pg *db;
+    struct of_conn *conn;
+    int64_t run_id;   /* 0: none */
+    int64_t read_seq; /* taken before the read was sent */
+    int64_t mark;     /* for seen_run; 0: leave */
+    bool again;       /* these records may be known: what is equal is not written, missing children are hinted */
+};
+
+/* BEGIN, and the connection is still of this generation and connected (locked FOR KEY SHARE). OF_E_LEASE: it is not. */
+OF_MUSTCHECK enum of_code of_apply_begin(struct of_apply *a, struct of_err *err);
+
+/* Records of one type. Of the same id twice the later wins. */
+OF_MUSTCHECK enum of_code of_apply_stage(struct of_apply *a, const struct of_type *type, const struct of_record *const *records,
+                                         size_t n, struct of_err *err);
+/* Bad records: dead letters (rows of sync.work; the topic's archive is the caller's). */
+OF_MUSTCHECK enum of_code of_apply_dead(struct of_apply *a, const struct of_bad_record *bad, size_t n, struct of_err *err);
+/* Links to entities that were here before. *ret_any false: there is nothing here to match with, skip the rest. */
+OF_MUSTCHECK enum of_code of_apply_can_match(struct of_apply *a, const struct of_type *type, bool *ret_any, struct of_err *err);
+OF_MUSTCHECK enum of_code of_apply_match(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids,
+                                         struct of_err *err);
+/* Unmatched records become entities, edges, values, linked references. */
+OF_MUSTCHECK enum of_code of_apply_create(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, size_t n,
+                                          struct of_err *err);
+/* Linked records with something staged take it. */
+OF_MUSTCHECK enum of_code of_apply_populate(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids,
+                                            struct of_err *err);
+/* Edges (and values) of linked records as base.seen says; *ret_done is the number of records that wait for nothing any more. */
+OF_MUSTCHECK enum of_code of_apply_edges(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids,
+                                         int64_t *ret_done, struct of_err *err);
+/* Records that are gone for good (404 and no merger): entities, edges and what they own are soft-deleted, links stay as
+ * tombstones. */
+OF_MUSTCHECK enum of_code of_apply_gone(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids,
+                                        struct of_err *err);
+/* A merge of people there: the removed record's link becomes merged_into, its edges move to the kept one's entity, its entity is
+ * soft-deleted with an edge `merged`; children and keeper are hinted. */
+OF_MUSTCHECK enum of_code of_apply_merged(struct of_apply *a, const struct of_type *type, const char *kept, const char *removed,
+                                          struct of_err *err);
+OF_MUSTCHECK enum of_code of_apply_hint(struct of_apply *a, const char *type, const char *const *ids, size_t n,
+                                        const char *reason, int priority, struct of_err *err);
+/* Everything that can be done at once for records just staged: match, create, populate, in dependency order of their types, and
+ * what waited for them is woken. The one way of polled records, single re-reads and (later) webhooks. */
+OF_MUSTCHECK enum of_code of_apply_records(struct of_apply *a, const struct of_record *const *records, size_t n,
+                                           struct of_err *err);
+/* What waited for these records (Type/id) is ready. */
+OF_MUSTCHECK enum of_code of_apply_wake(struct of_apply *a, const struct of_type *type, char *const *ids, size_t n,
+                                        struct of_err *err);
+
+/* Parts of their own, same rules: values.c, match.c */
+OF_MUSTCHECK enum of_code of_values_apply(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids,
+                                          struct of_err *err);
+OF_MUSTCHECK enum of_code of_edge_records_apply(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids,
+                                                struct of_err *err);
+
+#endif

@@ -1,0 +1,6 @@
+-- params: 5
+-- The next living records of a carrying type. $1 org, $2 adapter, $3 type, $4 after, $5 limit.
+SELECT external_id FROM sync.external_link
+WHERE org_id = $1 AND adapter = $2 AND external_type = $3 AND external_id > $4
+    AND state IN ('unmatched', 'ambiguous', 'linked', 'unlinked')
+ORDER BY external_id LIMIT $5

@@ -1,0 +1,16 @@
+-- params: 5
+-- Before a record is read again: which of these are already known just so (not to be written again), and which of their
+-- children they no longer name. $1 org, $2 adapter, $3 type, $4 ids, $5 bodies.
+-- Gives (kind 's', id, '', '') for same, (kind 'm', id, child type, child id) for a missing child.
+WITH x AS (
+    SELECT x.ext, x.body, b.staged, b.seen, l.state, l.missing_since
+    FROM unnest($4::text[], $5::jsonb[]) AS x (ext, body)
+    JOIN sync.external_link l ON l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3 AND l.external_id = x.ext
+    JOIN sync.base b ON b.org_id = $1 AND b.link_id = l.id
+)
+SELECT 's', ext, '', '' FROM x
+WHERE coalesce(staged, seen) = body AND missing_since IS NULL AND state NOT IN ('deleted')
+UNION ALL
+SELECT 'm', x.ext, k.key, e.id
+FROM x, jsonb_each(coalesce(x.staged, x.seen) -> '_sub') k, jsonb_array_elements_text(k.value) e (id)
+WHERE x.body -> '_sub' ? k.key AND NOT x.body -> '_sub' -> k.key ? e.id

@@ -1,0 +1,24 @@
+-- params: 5
+-- Takes rows that are due, or whose lease has run out, ordinary ones before those for spare permits. $1 org, $2 adapter,
+-- $3 lease ms, $4 at most, $5 ms between two looks. Locks rows, skips locked ones.
+WITH due AS (
+    SELECT record_type, record_id FROM sync.work
+    WHERE org_id = $1 AND adapter = $2 AND direction = 'in'
+        AND ((state IN ('ready', 'waiting') AND due_at <= now()) OR (state = 'leased' AND lease_until < now()))
+    ORDER BY priority, due_at LIMIT $4 FOR UPDATE SKIP LOCKED
+), w AS (
+    UPDATE sync.work w SET state = 'leased', fence = w.fence + 1, taken_gen = w.gen,
+        lease_until = now() + $3 * interval '1 millisecond'
+    FROM due WHERE w.org_id = $1 AND w.adapter = $2 AND w.direction = 'in' AND w.record_type = due.record_type
+        AND w.record_id = due.record_id
+    RETURNING w.*
+), r AS (
+    SELECT id, started_at FROM sync.run WHERE org_id = $1 AND adapter = $2 AND state = 'running'
+), s AS MATERIALIZED (SELECT nextval('sync.read_seq') AS n)
+SELECT w.record_type, w.record_id, w.fence, w.attempts, w.reason, w.waits_for, w.priority,
+    l.link_metadata ->> 'parent', l.state, coalesce(l.run_id = r.id, false), l.missing_since IS NOT NULL,
+    coalesce(l.missing_since <= now() - $5 * interval '1 millisecond', false), coalesce(r.id, 0), s.n,
+    (extract(epoch FROM r.started_at) * 1000000)::bigint
+FROM w CROSS JOIN s LEFT JOIN r ON true
+LEFT JOIN sync.external_link l ON l.org_id = $1 AND l.adapter = $2 AND l.external_type = w.record_type
+    AND l.external_id = w.record_id
