@@ -2,6 +2,7 @@
 -- $1 org, $2 adapter, $3 mode, $4 strategy, $5 types, $6 base url, $7 rate n, $8 rate s, $9 budget key (null: as it was),
 -- $10 state -> generation
 -- params: 10
+WITH put AS (
 INSERT INTO sync.connection AS c (org_id, adapter, mode, strategy, types, base_url, rate_n, rate_s, budget_key, state)
 VALUES ($1, $2, $3, $4, $5, $6, $7::int, $8::int, $9, $10)
 ON CONFLICT (org_id, adapter) DO UPDATE
@@ -12,4 +13,8 @@ SET mode = excluded.mode, strategy = excluded.strategy, types = excluded.types, 
     failures = CASE WHEN excluded.state = 'connected' THEN 0 ELSE c.failures END,
     state_since = CASE WHEN excluded.state = c.state THEN c.state_since ELSE now() END,
     state = excluded.state, generation = c.generation + 1, updated_at = now()
-RETURNING c.generation;
+RETURNING c.generation
+), scheduled AS (
+    UPDATE sync.schedule s SET generation = p.generation FROM put p WHERE s.org_id = $1 AND s.adapter = $2
+)
+SELECT generation FROM put;

@@ -1,6 +1,9 @@
 -- $1 org, $2 adapter, $3 state, $4 how much the generation moves
 -- params: 4
+WITH scheduled AS (
+    UPDATE sync.schedule SET generation = generation + $4::int8 WHERE org_id = $1 AND adapter = $2 AND $4::int8 > 0
+)
 UPDATE sync.connection
 SET state = $3, reason = NULL, probe_at = NULL, failures = 0, state_since = now(), updated_at = now(),
-    generation = generation + $4
+    generation = generation + $4::int8
 WHERE org_id = $1 AND adapter = $2;

@@ -10,37 +10,82 @@
 
 #include "openfaith_scheduler_sql.h"
 
+#include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* Rows stay locked while we wait: a broker that does not answer in this time gets them again later. */
 #define ACK_MS 5000
 
 /* A batch on its way to the broker; the broker's thread may report after we have given up. */
 struct of_emission {
-    atomic_int refs;
-    atomic_int pending;
-    atomic_int failed;
+    pthread_mutex_t mutex;
+    pthread_cond_t ended; /* pending is 0 */
+    int refs, pending, failed;
     int count;
 };
 
-static void emission_unref(struct of_emission *e)
+static struct of_emission *emission_new(void)
 {
-    if (e != NULL && atomic_fetch_sub(&e->refs, 1) == 1) {
+    struct of_emission *e = of_calloc(1, sizeof *e);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&e->ended, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&e->mutex, NULL);
+    e->refs = 1;
+    return e;
+}
+
+/* pending and refs change by so much; frees it with the last reference. */
+static void emission_count(struct of_emission *e, int pending, int refs, int failed)
+{
+    pthread_mutex_lock(&e->mutex);
+    e->pending += pending;
+    e->refs += refs;
+    e->failed += failed;
+    if (e->pending == 0) {
+        pthread_cond_signal(&e->ended);
+    }
+    bool last = e->refs == 0;
+    pthread_mutex_unlock(&e->mutex);
+    if (last) {
+        pthread_cond_destroy(&e->ended);
+        pthread_mutex_destroy(&e->mutex);
         free(e);
     }
 }
 
-static void on_delivered(void *arg, const struct of_err *err)
+static void emission_drop(struct of_emission *e)
 {
-    struct of_emission *e = arg;
-    if (err->code != OF_OK) {
-        atomic_fetch_add(&e->failed, 1);
+    if (e != NULL) {
+        emission_count(e, 0, -1, 0);
     }
-    atomic_fetch_sub(&e->pending, 1);
-    emission_unref(e);
 }
 
-/* Columns of every claim: org, adapter, generation, then run, type, seq of phases, or whether to emit a poll. */
+/* True when all were acknowledged in time. */
+static bool emission_wait(struct of_emission *e, int timeout_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    pthread_mutex_lock(&e->mutex);
+    int rc = 0;
+    while (e->pending > 0 && rc == 0) {
+        rc = pthread_cond_timedwait(&e->ended, &e->mutex, &until);
+    }
+    bool good = e->pending == 0 && e->failed == 0;
+    pthread_mutex_unlock(&e->mutex);
+    return good;
+}
+
+static void on_delivered(void *arg, const struct of_err *err)
+{
+    emission_count(arg, -1, -1, err->code == OF_OK ? 0 : 1);
+}
+
+/* Columns of every claim: org, adapter, generation; then of phases run, type, seq; of polls whether to emit, when due. */
 static const struct source {
     const struct of_sql *claim;
     enum of_task_kind task;
@@ -60,6 +105,8 @@ static enum of_code claim(struct of_sched *s, enum of_sched_kind kind, struct of
     of_pg_arg_int8(&args, s->conf->scheduler_batch);
     if (kind == OF_SCHED_STALLED) {
         of_pg_arg_int8(&args, s->conf->stalled_ms);
+    } else if (kind == OF_SCHED_POLL) {
+        of_pg_arg_time(&args, s->polls_from_us);
     }
     OF_TRY(of_pg_begin(db, err));
     return of_pg_run(db, sources[kind].claim, &args, ret_res, err);
@@ -81,12 +128,10 @@ static enum of_code produce_row(struct of_sched *s, const struct source *source,
     }
     of_buf_clear(b);
     of_task_encode(&msg, b);
-    atomic_fetch_add(&e->refs, 1);
-    atomic_fetch_add(&e->pending, 1);
+    emission_count(e, 1, 1, 0);
     enum of_code code = of_kafka_produce(s->producer, source->topic, org, of_buf_text(b), b->len, NULL, on_delivered, e, err);
     if (code != OF_OK) {
-        atomic_fetch_sub(&e->refs, 1);
-        atomic_fetch_sub(&e->pending, 1);
+        emission_count(e, -1, -1, 0);
     }
     return code;
 }
@@ -95,13 +140,15 @@ static enum of_code produce(struct of_sched *s, enum of_sched_kind kind, const s
                             struct of_err *err)
 {
     struct of_buf b = OF_BUF_INIT(OF_TASK_MAX_BYTES);
-    struct of_emission *e = of_calloc(1, sizeof *e);
+    struct of_emission *e = emission_new();
     enum of_code code = OF_OK;
-    atomic_init(&e->refs, 1);
     slot->emission = e;
     for (int i = 0; i < of_pgres_rows(res) && code == OF_OK; i++) {
-        if (kind == OF_SCHED_POLL && !of_pgres_bool(res, i, 3)) {
-            continue;
+        if (kind == OF_SCHED_POLL) {
+            s->polls_from_us = OF_MAX(s->polls_from_us, of_pgres_i64(res, i, 4));
+            if (!of_pgres_bool(res, i, 3)) {
+                continue;
+            }
         }
         e->count++;
         code = produce_row(s, &sources[kind], res, i, &b, e, err);
@@ -114,17 +161,14 @@ static enum of_code produce(struct of_sched *s, enum of_sched_kind kind, const s
 static enum of_code finish(struct of_sched *s, enum of_sched_kind kind, struct of_sched_slot *slot, struct of_err *err)
 {
     struct of_emission *e = slot->emission;
-    if (atomic_load(&e->pending) > 0) {
-        OF_TRY(of_kafka_producer_flush(s->producer, ACK_MS, err));
-    }
-    if (atomic_load(&e->pending) > 0 || atomic_load(&e->failed) > 0) {
+    if (!emission_wait(e, ACK_MS)) {
         return of_err_set(err, OF_E_KAFKA, "the broker has not acknowledged all messages");
     }
     (void)OF_FAILPOINT("scheduler.after_produce");
     OF_TRY(of_pg_commit(slot->db, err));
     (void)OF_FAILPOINT("scheduler.after_move");
     of_metric_add(s->emitted[kind], e->count);
-    emission_unref(e);
+    emission_drop(e);
     slot->emission = NULL;
     return OF_OK;
 }
@@ -132,7 +176,7 @@ static enum of_code finish(struct of_sched *s, enum of_sched_kind kind, struct o
 void of_sched_drop(struct of_sched *s)
 {
     for (size_t i = 0; i < OF_ARRAY_LEN(s->slots); i++) {
-        emission_unref(s->slots[i].emission);
+        emission_drop(s->slots[i].emission);
         s->slots[i].emission = NULL;
         if (s->slots[i].db != NULL) {
             of_pg_rollback(s->slots[i].db);
@@ -142,27 +186,24 @@ void of_sched_drop(struct of_sched *s)
 
 static enum of_code emit_all(struct of_sched *s, enum of_sched_kind kind, int max_batches, bool *ret_more, struct of_err *err)
 {
-    struct of_sched_slot *slot = &s->slots[0], *before = NULL;
+    size_t n_slots = sources[kind].overlap ? OF_ARRAY_LEN(s->slots) : 1, at = 0;
     bool more = true;
-    for (int i = 0; i < max_batches && more && !*s->stop; i++) {
+    s->polls_from_us = INT64_MIN; /* -infinity: also what others held in the last turn */
+    for (int i = 0; i < max_batches && more && !*s->stop; i++, at = (at + 1) % n_slots) {
+        struct of_sched_slot *slot = &s->slots[at];
         OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+        if (slot->emission != NULL) {
+            OF_TRY(finish(s, kind, slot, err));
+        }
         OF_TRY(claim(s, kind, slot->db, &res, err));
         (void)OF_FAILPOINT("scheduler.after_claim");
         more = of_pgres_rows(res) >= s->conf->scheduler_batch;
-        if (before != NULL) {
-            OF_TRY(finish(s, kind, before, err));
-        }
         OF_TRY(produce(s, kind, res, slot, err));
-        before = slot;
-        if (sources[kind].overlap) {
-            slot = slot == &s->slots[0] ? &s->slots[1] : &s->slots[0];
-        } else {
-            OF_TRY(finish(s, kind, before, err));
-            before = NULL;
-        }
     }
-    if (before != NULL) {
-        OF_TRY(finish(s, kind, before, err));
+    for (size_t i = 0; i < n_slots; i++, at = (at + 1) % n_slots) {
+        if (s->slots[at].emission != NULL) {
+            OF_TRY(finish(s, kind, &s->slots[at], err));
+        }
     }
     *ret_more = more;
     return OF_OK;

@@ -20,7 +20,7 @@ struct of_emission;
 
 enum of_sched_kind { OF_SCHED_PHASE = 0, OF_SCHED_STALLED, OF_SCHED_WORK, OF_SCHED_POLL, OF_SCHED_N_KINDS };
 
-/* Two, so that the next batch is claimed while the broker acknowledges the last one. */
+/* Several, so that the next batches are claimed while the broker acknowledges the last ones. */
 struct of_sched_slot {
     struct of_pg *db;
     struct of_emission *emission; /* produced, not yet acknowledged; NULL: none */
@@ -28,9 +28,10 @@ struct of_sched_slot {
 
 struct of_sched {
     const struct of_conf *conf;
-    struct of_sched_slot slots[2];
+    struct of_sched_slot slots[3];
     struct of_kafka_producer *producer;
     bool checked; /* schema and topics were looked at on this connection */
+    int64_t polls_from_us; /* polls that were due before were claimed in this turn */
     const volatile int *stop;
     struct of_metric *emitted[OF_SCHED_N_KINDS], *lag_phase, *lag_poll, *dead, *connections[4], *errors;
     struct of_mono next_slow, next_stalled, next_gauges;

@@ -234,7 +234,11 @@ class Cluster:
         for proc in self.workers + self.schedulers:
             if proc.popen is None or proc.killed:
                 continue
-            code = proc.stop(timeout)
+            try:
+                code = proc.wait(timeout)  # a second SIGTERM would mean: leave now
+            except HarnessError:
+                proc.kill9()
+                raise
             if code not in (0, -9):
                 raise AssertionError(f"{proc.name} ended with {code}:\n{tail(proc.log_path, 20)}")
 
