@@ -327,6 +327,16 @@ static enum of_code stored(struct work_job *wj, struct of_apply *a, struct item 
     const char *parent = list ? it->id + 1 : it->parent[0] ? it->parent : NULL;
     OF_TRY(wj->conn->adapter->parse(it->target, wj->conn->scope, it->body, it->body_len, list, OF_LIST_CREATED, parent, &page,
                                     err));
+    if (!list && page.n_records == 0 && page.n_bad > 0) { /* the one record that was asked for cannot be used */
+        struct of_err why = OF_ERR_INIT;
+        (void)of_err_set(&why, OF_E_PARSE, "%s: %s", page.bad[0].place, page.bad[0].cause);
+        bool own = it->target == it->type;
+        if (own) {
+            of_dead_record(wj->w, wj->conn, &page.bad[0]);
+        }
+        of_page_done(&page);
+        return row_later(wj, a->db, it, own ? "dead" : "parked", 0, it->attempts + 1, &why, err);
+    }
     enum of_code code = store_page(a, &page, err);
     for (size_t i = 0; i < page.n_bad && code == OF_OK; i++) {
         of_dead_record(wj->w, wj->conn, &page.bad[i]);
