@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/kafka/kafka_int.h"
 #include "common/time/time.h"
@@ -12,11 +11,10 @@
 #define OF_KAFKA_COMMITTED_MS 5000
 #define OF_KAFKA_AGAIN_MS 1000
 
-void of_kafka_eventfd_add(int fd)
+void of_kafka_queue_watch(rd_kafka_queue_t *queue, int fd)
 {
     static const uint64_t one = 1;
-    ssize_t n = write(fd, &one, sizeof(one));
-    (void)n; /* a counter at its end wakes as well */
+    rd_kafka_queue_io_event_enable(queue, fd, &one, sizeof(one));
 }
 
 void of_kafka_report(const struct of_kafka_consumer *c, const struct of_err *err)
@@ -43,18 +41,10 @@ struct of_kafka_part *of_kafka_part_find(const struct of_kafka_consumer *c, cons
     return NULL;
 }
 
-/* Called by librdkafka's threads, with the queue's lock held. */
-static void of_kafka_on_queue_event(rd_kafka_t *rk, void *opaque)
-{
-    (void)rk;
-    const struct of_kafka_consumer *c = opaque;
-    of_kafka_eventfd_add(c->wake_fd);
-}
-
 static void of_kafka_part_close(struct of_kafka_part *part)
 {
     if (part->queue) {
-        rd_kafka_queue_cb_event_enable(part->queue, NULL, NULL);
+        of_kafka_queue_watch(part->queue, -1);
         rd_kafka_queue_destroy(part->queue);
         part->queue = NULL;
     }
@@ -68,7 +58,7 @@ static void of_kafka_part_open(struct of_kafka_consumer *c, struct of_kafka_part
     part->queue = rd_kafka_queue_get_partition(c->rk, part->topic, part->partition);
     if (part->queue) {
         rd_kafka_queue_forward(part->queue, NULL);
-        rd_kafka_queue_cb_event_enable(part->queue, of_kafka_on_queue_event, c);
+        of_kafka_queue_watch(part->queue, c->wake_fd);
     }
 }
 

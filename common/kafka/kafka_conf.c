@@ -38,14 +38,6 @@ enum of_code of_kafka_set_property(const char *name, const char *value, struct o
     return OF_OK;
 }
 
-static void of_kafka_no_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
-{
-    (void)rk;
-    (void)level;
-    (void)facility;
-    (void)text; /* librdkafka's default prints to stderr; what matters comes as an error too */
-}
-
 static enum of_code of_kafka_conf_put(rd_kafka_conf_t *conf, const char *name, const char *value, struct of_err *err)
 {
     char text[8];
@@ -62,6 +54,9 @@ enum of_code of_kafka_conf_make(const char *brokers, const char *client_id, cons
         {"socket.keepalive.enable", "true"}, {"socket.nagle.disable", "true"}, {"socket.timeout.ms", "10000"},
         {"reconnect.backoff.ms", "100"},     {"reconnect.backoff.max.ms", "2000"},
     };
+#ifdef OF_KAFKA_TSAN
+    of_kafka_tsan_link(); /* or the linker would leave it out */
+#endif
     OF_CLEANUP(of_kafka_conf_done) rd_kafka_conf_t *conf = rd_kafka_conf_new();
     OF_TRY(of_kafka_conf_put(conf, "bootstrap.servers", brokers, err));
     OF_TRY(of_kafka_conf_put(conf, "client.id", client_id, err));
@@ -74,7 +69,7 @@ enum of_code of_kafka_conf_make(const char *brokers, const char *client_id, cons
     for (const struct of_kafka_setting *s = settings; s && s->name; s++) {
         OF_TRY(of_kafka_conf_put(conf, s->name, s->value, err));
     }
-    rd_kafka_conf_set_log_cb(conf, of_kafka_no_log);
+    rd_kafka_conf_set_log_cb(conf, NULL); /* the default prints to stderr; what matters comes as an error too */
     *ret = OF_TAKE(conf);
     return OF_OK;
 }

@@ -59,17 +59,10 @@ static enum of_code of_kafka_consumer_conf(const char *brokers, const char *grou
     return OF_OK;
 }
 
-static void of_kafka_on_main_event(rd_kafka_t *rk, void *opaque)
-{
-    (void)rk;
-    const struct of_kafka_consumer *c = opaque;
-    of_kafka_eventfd_add(c->wake_fd);
-}
-
 static void of_kafka_consumer_done(struct of_kafka_consumer *c)
 {
     if (c->main_queue) {
-        rd_kafka_queue_cb_event_enable(c->main_queue, NULL, NULL);
+        of_kafka_queue_watch(c->main_queue, -1);
         rd_kafka_queue_destroy(c->main_queue);
     }
     if (c->rk) {
@@ -112,7 +105,7 @@ enum of_code of_kafka_consumer_new(const char *brokers, const char *group, const
     OF_TRY(of_kafka_client_make(RD_KAFKA_CONSUMER, &conf, &c->rk, err));
     rd_kafka_poll_set_consumer(c->rk);
     c->main_queue = rd_kafka_queue_get_consumer(c->rk);
-    rd_kafka_queue_cb_event_enable(c->main_queue, of_kafka_on_main_event, c);
+    of_kafka_queue_watch(c->main_queue, c->wake_fd);
     OF_TRY(of_kafka_subscribe(c->rk, topics, n_topics, err));
     *ret = OF_TAKE(c);
     return OF_OK;
@@ -225,8 +218,10 @@ int of_kafka_consumer_poll(struct of_kafka_consumer *c, int timeout_ms, int max_
 
 void of_kafka_consumer_wake(struct of_kafka_consumer *c)
 {
+    static const uint64_t one = 1;
     atomic_store(&c->woken, true);
-    of_kafka_eventfd_add(c->wake_fd);
+    ssize_t n = write(c->wake_fd, &one, sizeof(one));
+    (void)n; /* a counter at its end wakes as well */
 }
 
 void of_kafka_consumer_set_full(struct of_kafka_consumer *c, const char *topic, int32_t partition, bool full)

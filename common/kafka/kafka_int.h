@@ -38,6 +38,9 @@ OF_MUSTCHECK enum of_code of_kafka_conf_make(const char *brokers, const char *cl
 OF_MUSTCHECK enum of_code of_kafka_client_make(rd_kafka_type_t type, rd_kafka_conf_t **conf, rd_kafka_t **ret,
                                                struct of_err *err);
 
+/* kafka_tsan.c */
+void of_kafka_tsan_link(void);
+
 /* --- consumer --- */
 struct of_kafka_part {
     char *topic;
@@ -79,6 +82,8 @@ struct of_kafka_part *of_kafka_part_find(const struct of_kafka_consumer *c, cons
 /* Commits. */
 void of_kafka_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t code, of_kafka_list_t *offsets, void *opaque);
 void of_kafka_report(const struct of_kafka_consumer *c, const struct of_err *err);
-void of_kafka_eventfd_add(int fd);
+/* librdkafka adds one to the eventfd when the queue is no longer empty; -1: no more. Not its callback: none of our code runs
+ * on its threads (thread sanitizer cannot follow those, as they are C11 threads). */
+void of_kafka_queue_watch(rd_kafka_queue_t *queue, int fd);
 
 #endif
