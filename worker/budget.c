@@ -191,20 +191,20 @@ bool of_budget_is_held(const struct of_budget *b, struct of_boot now)
 
 size_t of_budget_hand_over(struct of_budget *b, struct of_boot now, int64_t **ret)
 {
-    size_t past = ended_by(b, now.ms);
-    size_t n = 0;
     /* what blocks us (a 429, an unclean take-over) blocks the next owner: all permits are busy so long */
     int64_t blocked_ms = OF_MAX(b->blocked_until - now.ms, 0);
     if (b->unknown) {
         blocked_ms = OF_MAX(blocked_ms, b->taken_at.ms + of_budget_period_ms(b) + HAND_OVER_FLIGHT_MS - now.ms);
     }
+    for (int i = 0; i < b->in_flight; i++) {
+        add(b, now.ms + of_budget_period_ms(b) + HAND_OVER_FLIGHT_MS);
+    }
+    size_t past = ended_by(b, now.ms);
     size_t limit = (size_t)of_budget_limit(b);
-    int64_t *out = of_calloc(b->len - past + (size_t)b->in_flight + limit + 1, sizeof(*out));
+    size_t n = 0;
+    int64_t *out = of_calloc(b->len - past + limit + 1, sizeof(*out));
     for (size_t i = past; i < b->len; i++) {
         out[n++] = OF_MAX(at(b, i) - now.ms, blocked_ms);
-    }
-    for (int i = 0; i < b->in_flight; i++) {
-        out[n++] = of_budget_period_ms(b) + HAND_OVER_FLIGHT_MS;
     }
     while (blocked_ms > 0 && n < limit) {
         out[n++] = blocked_ms;

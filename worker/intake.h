@@ -18,6 +18,8 @@ void of_intake_free(struct of_intake *in);
 /* Loop heartbeat for /livez, membership for /readyz. */
 bool of_intake_is_live(struct of_intake *in);
 bool of_intake_is_ready(struct of_intake *in);
+/* It stopped by itself: broker client or producer failed for good. The process must be started again. */
+bool of_intake_is_fatal(struct of_intake *in);
 
 /* Called by intake for each message, on the consumer thread: makes the job (worker/phase.c, worker/work.c) and adds it to its
  * lane; the job calls of_tracker_end(w->tracker, m) when its message ends. Poll tasks too. */

@@ -253,10 +253,18 @@ void of_lanes_set_origin(struct of_origin *origin)
     adding_for = origin;
 }
 
+bool of_lanes_drop_origin(void)
+{
+    bool had = adding_for != NULL;
+    adding_for = NULL;
+    return had;
+}
+
 void of_lanes_add(struct of_lanes *lanes, const char *key, struct of_job *job)
 {
     OF_BUG_ON(job->priority < 0 || job->priority >= OF_PRIO_COUNT);
     job->origin = adding_for;
+    adding_for = NULL;
     job->heap_index = 0;
     job->woken = false;
     lock(lanes);

@@ -47,8 +47,10 @@ struct of_job {
 struct of_lanes *of_lanes_new(int n_executors, int parallel);
 /* Takes job into the lane of key (made when needed, freed when empty). While draining it is freed at once. Any thread. */
 void of_lanes_add(struct of_lanes *lanes, const char *key, struct of_job *job);
-/* Jobs that the calling thread adds from now on have this origin; NULL: none. */
+/* The next job that the calling thread adds has this origin; NULL: none. */
 void of_lanes_set_origin(struct of_origin *origin);
+/* True if no job has taken it; there is none then. */
+bool of_lanes_drop_origin(void);
 /* Any thread, while the job is known not to be over (the caller holds something the job waits for). */
 void of_job_wake(struct of_lanes *lanes, struct of_job *job);
 /* Runs fn(arg) on an executor soon, before lanes get their turn: short CPU work such as parsing an answer. Any thread. */

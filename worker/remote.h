@@ -19,6 +19,7 @@ struct of_conn {
     char *base_url;           /* scheme://host[:port], never NULL */
     of_scope scope;
     int rate_n, rate_s;       /* 0: no limit */
+    bool rate_is_cap;         /* set by the operator: headers may lower it, never raise it */
     int64_t generation;
     int n_adapters;           /* connections of this org that are not disconnected */
     atomic_int refs;
@@ -30,7 +31,7 @@ struct of_call;
 struct of_call_result {
     struct of_err err;    /* OF_OK: a 2xx answer; classified by the adapter otherwise; OF_E_BUSY: no permit before give_up,
                              retry_after_ms says when one is expected; OF_E_AUTH: reconnect needed (already written to
-                             sync.connection); OF_E_STOPPED */
+                             sync.connection); OF_E_LEASE: the org's lane went to another worker; OF_E_STOPPED */
     int status;
     char *body;           /* owned by the callback: of_alloc memory, NULL if none */
     size_t body_len;
@@ -40,8 +41,9 @@ struct of_call_result {
 enum { OF_CALL_LIVE = 0, OF_CALL_BULK = 1, OF_CALL_WEAK = 2 };
 
 OF_MUSTCHECK enum of_code of_remote_new(struct of_worker *w, struct of_remote **ret, struct of_err *err);
-/* Hands over all budgets, aborts what is in flight. */
-void of_remote_free(struct of_remote *r);
+/* Hands over all budgets, aborts what is in flight and waits (OF_E_STOPPED), as does every later call. Blocks up to 1 s. */
+void of_remote_stop(struct of_remote *r);
+void of_remote_free(struct of_remote *r); /* after the lanes */
 
 /* Loads connection and credentials (or takes the cached one if generation and token version are still those of the row).
  * Fails: OF_E_NOT_FOUND (no such connection, or disconnected), OF_E_AUTH (reconnect), OF_E_BUSY (paused or parked: words say
