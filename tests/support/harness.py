@@ -390,7 +390,7 @@ class Cluster:
 
     def assert_nothing_owed(self, org=None):
         """No work left in any state, nothing dead."""
-        rows = self.query("SELECT org_id, adapter, direction, type, record_id, state, reason, attempts FROM sync.work "
+        rows = self.query("SELECT org_id, adapter, direction, record_type, record_id, state, reason, attempts, error FROM sync.work "
                           "WHERE %s::text IS NULL OR org_id = %s LIMIT 20", org, org)
         if rows:
             raise AssertionError("sync.work is not empty:\n  " + "\n  ".join(map(str, rows)))

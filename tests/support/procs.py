@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _LIBC = ctypes.CDLL("libc.so.6", use_errno=True)
@@ -280,7 +279,6 @@ class Sandbox:
     def __exit__(self, kind, value, trace):
         if kind is not None and not issubclass(kind, (KeyboardInterrupt, SystemExit, Skip)):
             self.keep = self.keep or "OF_TEST_DISCARD" not in os.environ
-            traceback.print_exception(kind, value, trace, file=sys.stderr)
             self.kill_all()
             self.print_logs()
             if self.keep:
