@@ -463,6 +463,45 @@ static void test_wake(void **state)
     of_kafka_consumer_close(a.c);
 }
 
+static void *produce_later(void *arg)
+{
+    struct timespec t = {.tv_sec = 0, .tv_nsec = 200000000};
+    nanosleep(&t, NULL);
+    produce(*(int *)arg, 1);
+    return NULL;
+}
+
+/* A message wakes a poll that waits, again and again, and also after a partition was full. */
+static void test_message_wakes(void **state)
+{
+    (void)state;
+    struct reader a;
+    new_topic("message");
+    open_reader(&a, 6000);
+    poll_until(&a, NULL, &a.assigned, PARTITIONS);
+    poll_for(&a, NULL, 1000);
+    for (int i = 0; i < 6; i++) {
+        pthread_t thread;
+        int first = i / 2; /* the same partition twice */
+        assert_int_equal(pthread_create(&thread, NULL, produce_later, &first), 0);
+        int64_t begin_ms = of_mono_now().ms;
+        assert_int_equal(of_kafka_consumer_poll(a.c, 10000, 10), 1);
+        assert_in_range(of_mono_now().ms - begin_ms, 0, 4000);
+        pthread_join(thread, NULL);
+    }
+    for (int i = 0; i < PARTITIONS; i++) {
+        of_kafka_consumer_set_full(a.c, topic, i, true);
+    }
+    produce(0, 1);
+    assert_int_equal(of_kafka_consumer_poll(a.c, 500, 10), 0);
+    for (int i = 0; i < PARTITIONS; i++) {
+        of_kafka_consumer_set_full(a.c, topic, i, false);
+    }
+    assert_int_equal(of_kafka_consumer_poll(a.c, 10000, 10), 1);
+    assert_int_equal(a.bad_order, 0);
+    of_kafka_consumer_close(a.c);
+}
+
 static void test_lag(void **state)
 {
     (void)state;
@@ -614,7 +653,8 @@ int main(void)
         cmocka_unit_test(test_classes),       cmocka_unit_test(test_properties),
         cmocka_unit_test(test_group),         cmocka_unit_test(test_full),
         cmocka_unit_test(test_committed_fails), cmocka_unit_test(test_out_of_range),
-        cmocka_unit_test(test_wake),          cmocka_unit_test(test_lag),
+        cmocka_unit_test(test_wake),          cmocka_unit_test(test_message_wakes),
+        cmocka_unit_test(test_lag),
         cmocka_unit_test(test_ensure),        cmocka_unit_test(test_produce_fails),
         cmocka_unit_test(test_no_broker),     cmocka_unit_test(test_close_without_broker),
     };
