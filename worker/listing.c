@@ -163,15 +163,19 @@ enum of_advance of_listing_advance(struct of_listing *l, int i, const struct of_
     if (overlap && (page->n_rows == 0 || !page->rows[0].id || strcmp(page->rows[0].id, r->last) != 0)) {
         return set_back(l, r);
     }
+    if (l->by != OF_LIST_OFFSET && r->has_from && page->n_rows > 0 && page->rows[0].has_time &&
+        page->rows[0].time.us < r->from.us) {
+        return set_back(l, r); /* a page of somewhere before */
+    }
     if (r->back && r->off > 0 &&
         (page->n_rows == 0 || (page->rows[0].id && id_compare(page->rows[0].id, r->last) > 0))) {
         return set_back(l, r);
     }
     if (page->n_rows == 0) {
-        r->back = false;
-        if (page->total > 0 && !r->has_from && r->off == 0) {
-            return set_back(l, r); /* an empty first page of a list that is not empty */
+        if (page->has_next || page->total > pos.offset) {
+            return set_back(l, r); /* empty, and more is to come: that is not the end */
         }
+        r->back = false;
         r->done = true;
         return OF_ADVANCE_OK;
     }
