@@ -258,7 +258,7 @@ static bool any_of(struct of_intake *in, const struct revoked *r)
 void of_items_revoke(struct of_intake *in, const int32_t *partitions, int n, int wait_ms)
 {
     struct revoked r = {.partitions = partitions, .n = n};
-    (void)of_lanes_remove(in->w->lanes, NULL, pick_revoked, discard, NULL);
+    (void)of_lanes_remove(in->w->lanes, NULL, pick_revoked, discard, &r);
     struct timespec until = {0};
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += (long)wait_ms * 1000000L;
