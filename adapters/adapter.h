@@ -99,6 +99,7 @@ struct of_type {
     const char *extra;   /* constant query of lists ("where[archive_status]=include"), or NULL */
     enum of_list_by list;
     const char *with;    /* OF_LIST_WITH, OF_LIST_PER_PARENT: the carrying type */
+    const char *deleted_attr; /* an attribute that, when set, says that the record is deleted: such a record is none. NULL */
     bool has_updated;    /* can be filtered and ordered by updated_at */
     bool weak;           /* read with permits that nobody else wants, after everything else */
     bool owned;          /* lives and dies with its parent (contacts, options, designations) */

@@ -271,9 +271,19 @@ static void add_contact_key(struct reader *r, const struct of_type *type, const 
     }
 }
 
+/* Deleted there, though still shown when it is asked for by id. */
+static bool is_deleted(const struct head *h, const struct of_type *type)
+{
+    return type->deleted_attr &&
+           !of_json_is_null(of_json_get(of_json_get(h->element->node, "attributes"), type->deleted_attr));
+}
+
 static void map_one(struct reader *r, uint32_t i, const struct of_type *type)
 {
     struct head *h = &r->heads[i];
+    if (is_deleted(h, type)) {
+        return;
+    }
     bool in_data = i < r->frame.n_data;
     struct of_map_out out = {.body = &r->body};
     struct of_map_in in = {.adapter = r->adapter, .plan = plan_for(r, type), .node = h->element->node,

@@ -181,15 +181,27 @@ static void base_args(struct of_apply *a, const struct of_type *type, const stru
 enum of_code of_values_apply(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, struct of_err *err)
 {
     char mode[2] = {a->conn->mode, '\0'};
+    const char *owner = NULL;      /* the relation to whose values they are, */
+    const char *definition = NULL; /* and to the field */
+    for (const struct of_relation *r = type->relations; r && r->key; r++) {
+        const struct of_type *target = of_type_find(a->conn->adapter, r->target);
+        if (r->kind == OF_REL_END && target && target->entity) {
+            *(strcmp(target->entity, type->entity) == 0 ? &owner : &definition) = r->key;
+        }
+    }
+    OF_BUG_ON(!owner || !definition);
     struct of_pgargs link = OF_PGARGS_INIT;
     base_args(a, type, ids, &link);
     of_pg_arg_text(&link, mode);
+    of_pg_arg_text(&link, owner);
+    of_pg_arg_text(&link, definition);
     OF_TRY(of_pg_run(a->db, &of_sql_values_link, &link, NULL, err));
     OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *people = of_pgarr_new(OF_PG_TEXT);
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *customs = of_pgarr_new(OF_PG_JSONB);
     struct of_pgargs args = OF_PGARGS_INIT;
     base_args(a, type, ids, &args);
+    of_pg_arg_text(&args, definition);
     OF_TRY(of_pg_run(a->db, &of_sql_values_load, &args, &res, err));
     OF_TRY(merge_people(a, res, people, customs, err));
     if (of_pgarr_len(people) > 0) {

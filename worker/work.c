@@ -227,26 +227,64 @@ static enum of_code one_id(struct of_pgarr **ret, const char *id)
     return OF_OK;
 }
 
-/* Edges and values that waited: tied now? */
+static void link_args(const struct work_job *wj, const char *type, const char *id, struct of_pgargs *args)
+{
+    of_pg_arg_text(args, wj->org);
+    of_pg_arg_text(args, wj->adapter);
+    of_pg_arg_text(args, type);
+    of_pg_arg_text(args, id);
+}
+
+/* "" if there is no such link. */
+static enum of_code link_state(struct work_job *wj, struct of_pg *db, const char *type, const char *id, char *state, size_t size,
+                               struct of_err *err)
+{
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    struct of_pgargs args = OF_PGARGS_INIT;
+    link_args(wj, type, id, &args);
+    OF_TRY(of_pg_run(db, &of_sql_link_state, &args, &res, err));
+    (void)of_strcopy(state, size, of_pgres_rows(res) ? of_pgres_text(res, 0, 0) : "");
+    return OF_OK;
+}
+
+static bool is_tombstone(const char *state)
+{
+    return strcmp(state, "deleted") == 0 || strcmp(state, "merged_into") == 0;
+}
+
+/* Edges and values that waited: tied now, or is there nothing to tie them to? */
 static enum of_code try_edges(struct work_job *wj, struct of_apply *a, struct item *it, bool *ret_done, struct of_err *err)
 {
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = NULL;
+    char state[24];
+    int64_t tied = 0;
     OF_TRY(one_id(&ids, it->id));
-    int64_t done = 0;
-    OF_TRY(of_apply_edges(a, it->type, ids, &done, err));
-    if (it->type->kind == OF_KIND_ENTITY) {
-        *ret_done = done > 0 || strcmp(it->link_state, "linked") != 0;
-        return OF_OK;
+    OF_TRY(of_apply_edges(a, it->type, ids, &tied, err));
+    OF_TRY(link_state(wj, a->db, it->type->name, it->id, state, sizeof state, err));
+    bool linked = strcmp(state, "linked") == 0;
+    *ret_done = it->type->kind == OF_KIND_ENTITY ? tied > 0 || !linked : linked || state[0] == '\0' || is_tombstone(state);
+    const char *slash = strchr(it->waits_for, '/');
+    if (!*ret_done && slash) {
+        char type[64] = "";
+        (void)of_strcopy(type, OF_MIN(sizeof type, (size_t)(slash - it->waits_for) + 1), it->waits_for);
+        OF_TRY(link_state(wj, a->db, type, slash + 1, state, sizeof state, err));
+        *ret_done = is_tombstone(state) && it->type->kind != OF_KIND_ENTITY;
     }
-    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
     struct of_pgargs args = OF_PGARGS_INIT;
-    of_pg_arg_text(&args, wj->org);
-    of_pg_arg_text(&args, wj->adapter);
-    of_pg_arg_text(&args, it->type->name);
-    of_pg_arg_text(&args, it->id);
-    OF_TRY(of_pg_run(a->db, &of_sql_link_state, &args, &res, err));
-    *ret_done = of_pgres_rows(res) == 0 || strcmp(of_pgres_text(res, 0, 0), "unmatched") != 0;
-    return OF_OK;
+    link_args(wj, it->type_name, it->id, &args);
+    of_pg_arg_int8(&args, it->fence);
+    return of_pg_run(a->db, &of_sql_work_retake, &args, NULL, err);
+}
+
+/* What it waits for does not exist. */
+static enum of_code no_target(struct work_job *wj, struct of_apply *a, struct item *it, struct of_err *err)
+{
+    static const char *const kinds[] = {"", "entity", "edge", "value", "reference"};
+    struct of_pgargs args = OF_PGARGS_INIT;
+    link_args(wj, it->target->name, it->target_id, &args);
+    of_pg_arg_text(&args, kinds[it->target->kind]);
+    OF_TRY(of_pg_run(a->db, &of_sql_tombstone, &args, NULL, err));
+    return row_done(wj, a->db, it, err);
 }
 
 static enum of_code gone(struct work_job *wj, struct of_apply *a, struct item *it, struct of_err *err)
@@ -337,6 +375,10 @@ static enum of_code stored(struct work_job *wj, struct of_apply *a, struct item 
         of_page_done(&page);
         return row_later(wj, a->db, it, own ? "dead" : "parked", 0, it->attempts + 1, &why, err);
     }
+    if (!list && page.n_records == 0) { /* shown, but deleted */
+        of_page_done(&page);
+        return of_err_set(err, OF_E_NOT_FOUND, "%s is deleted there", it->target->name);
+    }
     enum of_code code = store_page(a, &page, err);
     for (size_t i = 0; i < page.n_bad && code == OF_OK; i++) {
         of_dead_record(wj->w, wj->conn, &page.bad[i]);
@@ -385,12 +427,19 @@ static enum of_code settle(struct work_job *wj, struct of_pg *db, struct item *i
     bool list_more = false;
     bool ask_mergers = false;
     OF_TRY(of_apply_begin(&a, err));
-    enum of_code code;
+    enum of_code code = OF_OK;
     bool waits = it->target != it->type || strcmp(it->target_id, it->id) != 0;
+    if (it->err.code == OF_OK && it->state == ITEM_ANSWERED) {
+        code = stored(wj, &a, it, &list_more, err);
+        if (code == OF_E_NOT_FOUND) { /* nothing was written: go on as after a 404 */
+            it->err = *err;
+            of_err_clear(err);
+        }
+    }
     if (it->err.code == OF_OK) {
-        code = it->state == ITEM_MERGERS ? after_mergers(wj, &a, it, err) : stored(wj, &a, it, &list_more, err);
+        code = it->state == ITEM_MERGERS ? after_mergers(wj, &a, it, err) : OF_OK;
     } else if (it->err.code == OF_E_NOT_FOUND && (waits || it->id[0] == '@')) {
-        code = row_done(wj, db, it, err); /* the other end, or the parent, does not exist: nothing to tie */
+        code = waits && it->id[0] != '@' ? no_target(wj, &a, it, err) : row_done(wj, db, it, err);
     } else if (it->err.code == OF_E_NOT_FOUND && it->state == ITEM_ANSWERED && it->type->match == OF_MATCH_PERSON &&
                wj->conn->adapter->mergers_target) {
         ask_mergers = true;
@@ -512,6 +561,17 @@ static enum of_step finish(struct work_job *wj, struct of_pg *db, struct of_err 
     return leave(key, false) ? OF_STEP_DONE : OF_STEP_AGAIN;
 }
 
+static bool is_asked_before(const struct work_job *wj, int i)
+{
+    for (int k = 0; k < i; k++) {
+        const struct item *it = &wj->items[k];
+        if (it->state == ITEM_ASK && it->target == wj->items[i].target && strcmp(it->target_id, wj->items[i].target_id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum of_step claim_more(struct work_job *wj)
 {
     struct of_err err = OF_ERR_INIT;
@@ -532,10 +592,15 @@ static enum of_step claim_more(struct work_job *wj)
         return OF_STEP_DONE;
     }
     for (int i = 0; i < wj->n && code == OF_OK; i++) {
-        code = prepare(wj, db, &wj->items[i], &err);
+        struct item *it = &wj->items[i];
+        code = prepare(wj, db, it, &err);
         if (code == OF_E_LEASE) {
-            wj->items[i].state = ITEM_OVER;
+            it->state = ITEM_OVER;
             code = OF_OK;
+        }
+        if (code == OF_OK && it->state == ITEM_ASK && is_asked_before(wj, i)) { /* one question serves all */
+            it->state = ITEM_OVER;
+            code = row_later(wj, db, it, "ready", 100, it->attempts, NULL, &err);
         }
     }
     if (code != OF_OK) {

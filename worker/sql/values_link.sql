@@ -1,19 +1,20 @@
--- params: 5
+-- params: 7
 -- Value records find their person; without the person's or the definition's link they wait. $1 org, $2 adapter, $3 type, $4 ids,
--- $5 mode.
+-- $5 mode,
+-- $6 key of the relation to the person, $7 to the definition.
 WITH x AS (
     SELECT l.id, l.external_id, p.entity_id AS person, p.state AS pstate, d.state AS dstate,
-        b.staged -> '_rel' ->> 'person' AS pref, b.staged -> '_rel' ->> 'field_definition' AS dref
+        b.staged -> '_rel' ->> $6 AS pref, b.staged -> '_rel' ->> $7 AS dref
     FROM unnest($4::text[]) i (ext)
     JOIN sync.external_link l ON l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3 AND l.external_id = i.ext
         AND l.state IN ('unmatched', 'linked')
     JOIN sync.base b ON b.org_id = $1 AND b.link_id = l.id AND b.staged IS NOT NULL
     LEFT JOIN sync.external_link p ON p.org_id = $1 AND p.adapter = $2
-        AND p.external_type = split_part(b.staged -> '_rel' ->> 'person', '/', 1)
-        AND p.external_id = split_part(b.staged -> '_rel' ->> 'person', '/', 2)
+        AND p.external_type = split_part(b.staged -> '_rel' ->> $6, '/', 1)
+        AND p.external_id = split_part(b.staged -> '_rel' ->> $6, '/', 2)
     LEFT JOIN sync.external_link d ON d.org_id = $1 AND d.adapter = $2
-        AND d.external_type = split_part(b.staged -> '_rel' ->> 'field_definition', '/', 1)
-        AND d.external_id = split_part(b.staged -> '_rel' ->> 'field_definition', '/', 2)
+        AND d.external_type = split_part(b.staged -> '_rel' ->> $7, '/', 1)
+        AND d.external_id = split_part(b.staged -> '_rel' ->> $7, '/', 2)
 ), w AS (
     INSERT INTO sync.work AS w (org_id, adapter, direction, record_type, record_id, state, reason, waits_for, due_at)
     SELECT $1, $2, 'in', $3, x.external_id,
