@@ -6,6 +6,7 @@
 """
 import datetime
 import json
+import re
 from dataclasses import dataclass, field
 
 UTC = datetime.timezone.utc
@@ -234,12 +235,10 @@ def canonical(value):
 def typed_value(text, data_type):
     """(tag, value) of a field datum's text by its definition's data type; what does not parse stays text."""
     if data_type == "number":
-        try:
-            number = float(text)
-            if "e" not in text.lower() and number == number and abs(number) != float("inf"):
-                return "number", int(text) if text.strip().lstrip("+-").isdigit() else number
-        except ValueError:
-            pass
+        if re.fullmatch(r"-?[0-9]+", text) and abs(int(text)) < 2 ** 53:
+            return "number", int(text)
+        if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", text) and abs(float(text)) != float("inf"):
+            return "number", float(text)
         return "string", text
     if data_type == "boolean":
         if text.lower() in ("true", "false"):
