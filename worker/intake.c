@@ -44,7 +44,8 @@ static struct of_intake_part *part_of(struct of_intake *in, int32_t topic, int32
 
 /* --- offsets --- */
 
-static void commit(struct of_intake *in, bool sync)
+/* Returns how many it committed. */
+static int commit_some(struct of_intake *in, bool sync)
 {
     int32_t topics[COMMITS_MAX];
     int32_t partitions[COMMITS_MAX];
@@ -52,7 +53,7 @@ static void commit(struct of_intake *in, bool sync)
     const char *names[COMMITS_MAX];
     int n = of_tracker_commits(in->w->tracker, topics, partitions, offsets, COMMITS_MAX);
     if (n == 0) {
-        return;
+        return 0;
     }
     for (int i = 0; i < n; i++) {
         names[i] = of_intake_topics[topics[i]];
@@ -62,8 +63,16 @@ static void commit(struct of_intake *in, bool sync)
     if (of_kafka_consumer_commit(in->consumer, names, partitions, offsets, n, sync, &err) != OF_OK) {
         of_tracker_again(in->w->tracker);
         of_log_err(OF_LOG_WARN, "intake.commit_failed", "offsets were not committed, trying again", &err, NULL);
+        return 0;
     }
     (void)OF_FAILPOINT("worker.after_commit_offset");
+    return n;
+}
+
+static void commit(struct of_intake *in, bool sync)
+{
+    while (commit_some(in, sync) == COMMITS_MAX) {
+    }
 }
 
 static void commit_sometimes(struct of_intake *in)
@@ -259,13 +268,15 @@ void of_intake_run(struct of_intake *in)
         check_producer(in);
     }
     drain(in);
-    of_kafka_consumer_close(OF_TAKE(in->consumer)); /* on_revoke comes inside */
+    atomic_store(&in->is_closing, true);
+    of_kafka_consumer_close(in->consumer); /* on_revoke comes inside, and commits */
+    in->consumer = NULL;
 }
 
 void of_intake_stop(struct of_intake *in)
 {
     atomic_store(&in->stop, true);
-    if (in->consumer) {
+    if (!atomic_load(&in->is_closing)) {
         of_kafka_consumer_wake(in->consumer);
     }
 }

@@ -35,7 +35,7 @@ struct of_intake_part {
 struct of_intake {
     struct of_worker *w;
     struct of_kafka_consumer *consumer;
-    atomic_bool stop, is_fatal, was_assigned;
+    atomic_bool stop, is_closing, is_fatal, was_assigned;
     atomic_llong beat_ms;  /* mono */
     atomic_int n_parts_now; /* for readiness and metrics */
     struct of_mono started_at;

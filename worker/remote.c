@@ -643,9 +643,8 @@ static void hand_over_begin(struct of_remote *r, const int32_t *partitions, int 
 
 void of_remote_hand_over(struct of_remote *r, const int32_t *partitions, int n, int timeout_ms)
 {
-    static const int32_t none = -1;
     if (n > 0) {
-        hand_over_begin(r, partitions ? partitions : &none, n, timeout_ms);
+        hand_over_begin(r, partitions, n, timeout_ms);
     }
 }
 

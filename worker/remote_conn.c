@@ -151,6 +151,8 @@ static struct of_conn *settle(struct of_remote *r, const char *key, struct of_co
     if (!e->conn || e->conn->auth != fresh->auth || !is_same(e->conn, fresh)) {
         unwanted = e->conn;
         e->conn = fresh;
+        of_auth_unref(e->auth);
+        e->auth = of_auth_ref(fresh->auth);
     }
     struct of_conn *conn = of_conn_ref(e->conn);
     OF_BUG_ON(pthread_mutex_unlock(&r->conns_lock) != 0);
@@ -205,8 +207,13 @@ static enum of_code load_token(struct of_worker *w, struct of_pg *db, struct of_
     if (of_pgres_is_null(res, 0, 10)) {
         return of_err_set(err, OF_E_AUTH, "reconnect needed: no credentials are stored");
     }
-    if (of_pgres_i64(res, 0, 10) <= of_auth_version(c->auth)) {
+    int64_t version = of_pgres_i64(res, 0, 10);
+    if (version == of_auth_version(c->auth)) {
         return OF_OK;
+    }
+    if (version < of_auth_version(c->auth)) { /* disconnected and connected again: versions begin anew */
+        of_auth_unref(c->auth);
+        c->auth = of_auth_new();
     }
     struct of_token token = {.version = 0};
     OF_TRY(of_token_load(db, w->ring, c->org, c->adapter_name, &token, err));
