@@ -98,6 +98,28 @@ static void add_estimate(struct of_buf *b, const struct progress *p, double rate
     }
 }
 
+#define SILENT_S 10 /* a worker or scheduler that is there moves sooner */
+
+/* The first of these that is so: nobody works, phases wait, their limit, single records. */
+static void add_reason(struct of_buf *b, const struct of_pgres *res)
+{
+    int64_t limit = of_pgres_i64(res, 0, 0), work = of_pgres_i64(res, 0, 3);
+    of_buf_str(b, "held back by: ");
+    if (of_pgres_i64(res, 0, 5) > SILENT_S) {
+        of_buf_fmt(b, "no scheduler has emitted its tasks for %lld s; does one run?", (long long)of_pgres_i64(res, 0, 5));
+    } else if (of_pgres_i64(res, 0, 4) > SILENT_S) {
+        of_buf_fmt(b, "no worker has moved it for %lld s; does one run?", (long long)of_pgres_i64(res, 0, 4));
+    } else if (of_pgres_text(res, 0, 2)[0] != '\0') {
+        of_buf_str(b, of_pgres_text(res, 0, 2));
+    } else if (limit > 0) {
+        of_buf_fmt(b, "their limit of %lld requests in %lld s", (long long)limit, (long long)of_pgres_i64(res, 0, 1));
+    } else if (work > 0) {
+        of_buf_fmt(b, "%lld records that wait for others or for their next try (openfaithctl work list)", (long long)work);
+    } else {
+        of_buf_str(b, "nothing");
+    }
+}
+
 /* Why it is not faster: the connection's state, what phases wait for, the system's limit. */
 static enum of_code add_holds(struct watch *w, const struct of_ctl_view *view, struct of_buf *b, struct of_err *err)
 {
@@ -110,15 +132,7 @@ static enum of_code add_holds(struct watch *w, const struct of_ctl_view *view, s
     of_pg_arg_text(&args, view->org);
     of_pg_arg_text(&args, view->adapter);
     OF_TRY(of_pg_run(w->ctl->db, &of_sql_ctl_watch, &args, &res, err));
-    of_buf_str(b, "held back by: ");
-    if (of_pgres_text(res, 0, 2)[0] != '\0') {
-        of_buf_fmt(b, "%s", of_pgres_text(res, 0, 2));
-    } else if (of_pgres_i64(res, 0, 0) > 0) {
-        of_buf_fmt(b, "their limit of %lld requests in %lld s", (long long)of_pgres_i64(res, 0, 0),
-                   (long long)of_pgres_i64(res, 0, 1));
-    } else {
-        of_buf_str(b, "nothing");
-    }
+    add_reason(b, res);
     return OF_OK;
 }
 
