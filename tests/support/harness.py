@@ -254,6 +254,8 @@ class Cluster:
             "OF_KEYRING_FILE": self.keyring or "", "OF_HTTP_PORT": "0", "OF_LOG_LEVEL": self.log_level,
             "OF_PARTITIONS": self.partitions, "OF_REPLICATION": 1 if self.kafka_kind == "real" else None,
         }
+        if self.kafka_kind == "mock":  # it waits for a session's length at every rebalance but the first
+            env["OF_SESSION_TIMEOUT_MS"] = 3000
         env.update(SANITIZER_ENV)
         env.update(self.env_extra)
         env.update(more)
