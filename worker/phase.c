@@ -6,7 +6,10 @@
 #include "common/base/failpoint.h"
 #include "worker_sql.h"
 
-enum { CURSOR_MAX = 64 * 1024 };
+enum {
+    CURSOR_MAX = 64 * 1024,
+    HOLD_MS = 10000 /* beyond a slice: then the scheduler takes the worker for dead; Kafka usually tells earlier */
+};
 
 int64_t of_backoff_ms(const struct of_conf *conf, int attempts)
 {
@@ -54,6 +57,7 @@ enum of_code of_phase_move(struct of_phase_job *pj, struct of_pg *db, const char
     }
     of_pg_arg_text(&args, error);
     of_pg_arg_text(&args, status_of(step));
+    of_pg_arg_int8(&args, pj->w->conf->slice_ms + HOLD_MS);
     int64_t rows = 0;
     OF_TRY(of_pg_run_count(db, &of_sql_phase_advance, &args, &rows, err));
     if (rows == 0) {
@@ -77,7 +81,7 @@ static enum of_go load_row(struct of_phase_job *pj, const struct of_pgres *res, 
     if (seq != pj->msg.seq && emitted >= seq) {
         return OF_GO_END; /* another message carries it on */
     }
-    if (!of_pgres_bool(res, 0, 3) && emitted < seq) {
+    if (!of_pgres_bool(res, 0, 3) && emitted < seq && of_pgres_bool(res, 0, 14)) {
         return OF_GO_END; /* it sleeps */
     }
     (void)of_strcopy(pj->step, sizeof pj->step, of_pgres_text(res, 0, 0));
