@@ -107,9 +107,37 @@ static enum of_code claim(struct of_sched *s, enum of_sched_kind kind, struct of
         of_pg_arg_int8(&args, s->conf->stalled_ms);
     } else if (kind == OF_SCHED_POLL) {
         of_pg_arg_time(&args, s->polls_from_us);
+    } else if (kind == OF_SCHED_WORK) {
+        of_pg_arg_text(&args, s->work_after_org != NULL ? s->work_after_org : "");
+        of_pg_arg_text(&args, s->work_after_adapter != NULL ? s->work_after_adapter : "");
+        of_pg_arg_int8(&args, s->conf->scheduler_batch);
     }
     OF_TRY(of_pg_begin(db, err));
     return of_pg_run(db, sources[kind].claim, &args, ret_res, err);
+}
+
+/* Where the next look for due work goes on; true if it does, false if it begins anew. */
+static bool remember_place(struct of_sched *s, const struct of_pgres *res)
+{
+    char *org = NULL, *adapter = NULL;
+    for (int i = 0; i < of_pgres_rows(res); i++) {
+        if (of_pgres_is_null(res, i, 2)) {
+            org = of_strdup(of_pgres_text(res, i, 0));
+            adapter = of_strdup(of_pgres_text(res, i, 1));
+            break;
+        }
+    }
+    free(s->work_after_org);
+    free(s->work_after_adapter);
+    s->work_after_org = org;
+    s->work_after_adapter = adapter;
+    return org != NULL;
+}
+
+/* Rows that move something, but are no message: see the claims. */
+static bool is_silent(enum of_sched_kind kind, const struct of_pgres *res, int row)
+{
+    return (kind == OF_SCHED_POLL && !of_pgres_bool(res, row, 3)) || (kind == OF_SCHED_WORK && of_pgres_is_null(res, row, 2));
 }
 
 static enum of_code produce_row(struct of_sched *s, const struct source *source, const struct of_pgres *res, int row,
@@ -146,12 +174,11 @@ static enum of_code produce(struct of_sched *s, enum of_sched_kind kind, const s
     for (int i = 0; i < of_pgres_rows(res) && code == OF_OK; i++) {
         if (kind == OF_SCHED_POLL) {
             s->polls_from_us = OF_MAX(s->polls_from_us, of_pgres_i64(res, i, 4));
-            if (!of_pgres_bool(res, i, 3)) {
-                continue;
-            }
         }
-        e->count++;
-        code = produce_row(s, &sources[kind], res, i, &b, e, err);
+        if (!is_silent(kind, res, i)) {
+            e->count++;
+            code = produce_row(s, &sources[kind], res, i, &b, e, err);
+        }
     }
     of_buf_done(&b);
     return code;
@@ -197,7 +224,7 @@ static enum of_code emit_all(struct of_sched *s, enum of_sched_kind kind, int ma
         }
         OF_TRY(claim(s, kind, slot->db, &res, err));
         (void)OF_FAILPOINT("scheduler.after_claim");
-        more = of_pgres_rows(res) >= s->conf->scheduler_batch;
+        more = kind == OF_SCHED_WORK ? remember_place(s, res) : of_pgres_rows(res) >= s->conf->scheduler_batch;
         OF_TRY(produce(s, kind, res, slot, err));
     }
     for (size_t i = 0; i < n_slots; i++, at = (at + 1) % n_slots) {

@@ -21,6 +21,7 @@
 #define LOG_AGAIN_MS 30000
 #define DB_DEADLINE_MS 20000    /* of a round trip: a heart that beats may not wait longer for a hung server */
 #define TOPICS_MS 10000
+#define WORK_BATCHES 5          /* of owners, in each slow turn */
 #define POLL_BATCHES 50         /* then phases come again */
 
 const char *const of_sched_states[] = {
@@ -92,7 +93,7 @@ enum of_code of_sched_tick(struct of_sched *s, struct of_err *err)
         if (is_due(&s->next_slow, SLOW_MS)) {
             bool ignored = false;
             OF_TRY(probe_parked(s, err));
-            OF_TRY(of_sched_emit(s, OF_SCHED_WORK, POLL_BATCHES, &ignored, err));
+            OF_TRY(of_sched_emit(s, OF_SCHED_WORK, WORK_BATCHES, &ignored, err));
         }
         if (is_due(&s->next_stalled, OF_MAX(s->conf->stalled_ms / 10, s->conf->tick_ms))) {
             bool ignored = false;
@@ -146,7 +147,8 @@ static enum of_code open_slot(struct of_sched *s, struct of_sched_slot *slot, st
     of_pg_set_deadline(slot->db, DB_DEADLINE_MS);
     /* due rows are few or all of them: a plan made for the other case would read the table whole for each batch */
     return of_pg_script(slot->db,
-                        "SET plan_cache_mode = force_custom_plan; SET enable_hashjoin = off; SET enable_mergejoin = off", err);
+                        "SET plan_cache_mode = force_custom_plan; SET enable_hashjoin = off; SET enable_mergejoin = off;"
+                        "SET enable_seqscan = off; SET enable_bitmapscan = off", err);
 }
 
 static enum of_code open_all(struct of_sched *s, struct of_err *err)
@@ -258,4 +260,7 @@ void of_sched_run(struct of_sched *s)
         of_pg_free(s->slots[i].db);
         s->slots[i].db = NULL;
     }
+    free(s->work_after_org);
+    free(s->work_after_adapter);
+    s->work_after_org = s->work_after_adapter = NULL;
 }

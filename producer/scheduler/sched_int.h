@@ -32,6 +32,7 @@ struct of_sched {
     struct of_kafka_producer *producer;
     bool checked; /* schema and topics were looked at on this connection */
     int64_t polls_from_us; /* polls that were due before were claimed in this turn */
+    char *work_after_org, *work_after_adapter; /* where the look for due work goes on; NULL: at the beginning */
     const volatile int *stop;
     struct of_metric *emitted[OF_SCHED_N_KINDS], *lag_phase, *lag_poll, *dead, *connections[4], *errors;
     struct of_mono next_slow, next_stalled, next_gauges;

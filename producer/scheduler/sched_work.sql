@@ -1,45 +1,63 @@
 -- One due-work message per (org, adapter) that has rows due or lease-expired for over a second, at most one per five seconds:
 -- a row of sync.schedule (kind work, never due by itself) remembers when, for all schedulers. One scheduler looks at a time.
--- The owners of open rows are found by a loose scan over work_due; a backlog of one org costs one step.
--- $1 how many -> org, adapter, generation
--- params: 1
+-- The owners of open rows are found by a loose scan over work_due, so a backlog of one org costs one step; $4 owners a look.
+-- $1 how many expired leases, $2, $3 org and adapter after which to look, $4 how many owners
+-- -> org, adapter, generation; a row without generation says where the next look goes on
+-- params: 4
 WITH RECURSIVE gate AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock(6436728) AS open
 ), owner AS (
-    (SELECT w.org_id, w.adapter
+    (SELECT w.org_id, w.adapter, 1::bigint AS n
      FROM sync.work w
-     WHERE w.state IN ('ready', 'leased', 'waiting') AND (SELECT open FROM gate)
+     WHERE w.state IN ('ready', 'leased', 'waiting') AND (w.org_id, w.adapter) > ($2, $3) AND (SELECT open FROM gate)
      ORDER BY w.org_id, w.adapter
      LIMIT 1)
     UNION ALL
-    SELECT n.org_id, n.adapter
+    SELECT next.org_id, next.adapter, o.n + 1
     FROM owner o
     CROSS JOIN LATERAL (
         SELECT w.org_id, w.adapter
         FROM sync.work w
         WHERE w.state IN ('ready', 'leased', 'waiting') AND (w.org_id, w.adapter) > (o.org_id, o.adapter)
         ORDER BY w.org_id, w.adapter
-        LIMIT 1) n
-), due AS (
-    SELECT o.org_id, o.adapter, c.generation
-    FROM owner o
-    JOIN sync.connection c ON c.org_id = o.org_id AND c.adapter = o.adapter AND c.state = 'connected'
-    WHERE NOT EXISTS (
-              SELECT FROM sync.schedule s
-              WHERE s.org_id = o.org_id AND s.adapter = o.adapter AND s.kind = 'work'
-                AND s.emitted_at > now() - interval '5 seconds')
-      AND (EXISTS (
-              SELECT FROM sync.work w
-              WHERE w.org_id = o.org_id AND w.adapter = o.adapter AND w.state IN ('ready', 'waiting')
-                AND w.due_at < now() - interval '1 second')
-           OR EXISTS (
-              SELECT FROM sync.work w
-              WHERE w.org_id = o.org_id AND w.adapter = o.adapter AND w.state = 'leased'
-                AND w.lease_until < now() - interval '1 second'))
-    ORDER BY o.org_id, o.adapter
+        LIMIT 1) next
+    WHERE o.n < $4
+), expired AS (
+    SELECT w.org_id, w.adapter
+    FROM sync.work w
+    WHERE w.state = 'leased' AND w.lease_until < now() - interval '1 second' AND (SELECT open FROM gate)
+      AND NOT EXISTS (
+          SELECT FROM sync.schedule s
+          WHERE s.org_id = w.org_id AND s.adapter = w.adapter AND s.kind = 'work'
+            AND s.emitted_at >= now() - interval '5 seconds')
+    ORDER BY w.lease_until
     LIMIT $1
+), asked AS (
+    SELECT o.org_id, o.adapter
+    FROM owner o
+    WHERE (SELECT w.due_at
+           FROM sync.work w
+           WHERE w.org_id = o.org_id AND w.adapter = o.adapter AND w.state IN ('ready', 'waiting')
+           ORDER BY w.due_at
+           LIMIT 1) < now() - interval '1 second'
+    UNION
+    SELECT e.org_id, e.adapter FROM expired e
+), due AS (
+    SELECT a.org_id, a.adapter, c.generation
+    FROM asked a
+    JOIN sync.connection c ON c.org_id = a.org_id AND c.adapter = a.adapter AND c.state = 'connected'
+    WHERE coalesce((SELECT s.emitted_at FROM sync.schedule s
+                    WHERE s.org_id = a.org_id AND s.adapter = a.adapter AND s.kind = 'work'), '-infinity')
+        < now() - interval '5 seconds'
+    ORDER BY a.org_id, a.adapter
+), told AS (
+    INSERT INTO sync.schedule AS s (org_id, adapter, kind, generation, due_at, emitted_at)
+    SELECT org_id, adapter, 'work', generation, 'infinity', now() FROM due
+    ON CONFLICT (org_id, adapter, kind) DO UPDATE SET emitted_at = now(), generation = excluded.generation
+    RETURNING s.org_id, s.adapter, s.generation
 )
-INSERT INTO sync.schedule AS s (org_id, adapter, kind, generation, due_at, emitted_at)
-SELECT org_id, adapter, 'work', generation, 'infinity', now() FROM due
-ON CONFLICT (org_id, adapter, kind) DO UPDATE SET emitted_at = now(), generation = excluded.generation
-RETURNING s.org_id, s.adapter, s.generation;
+SELECT org_id, adapter, generation FROM told
+UNION ALL
+SELECT org_id, adapter, NULL::bigint FROM owner WHERE n = $4
+UNION ALL
+SELECT $2, $3, NULL::bigint FROM gate WHERE NOT open;

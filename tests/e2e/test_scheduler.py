@@ -167,7 +167,7 @@ def due_work_is_told_once_in_five_seconds():
                 "CASE WHEN o <= 20 THEN now() ELSE now() + interval '1 hour' END, now() + interval '1 hour' "
                 "FROM generate_series(11, 30) o")
         for _ in range(2):
-            c.add_scheduler()
+            c.add_scheduler(OF_SCHEDULER_BATCH="7")  # several looks until the round is done
         told = "SELECT count(*) FROM sync.schedule WHERE kind = 'work'"
         wait_until(lambda: c.value(told) == 10, 10, "ten connections told")
         time.sleep(2.5)

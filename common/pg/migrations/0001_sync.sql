@@ -170,6 +170,7 @@ CREATE UNIQUE INDEX external_link_entity ON sync.external_link (org_id, adapter,
 CREATE INDEX external_link_value ON sync.external_link (org_id, adapter, entity_id) WHERE kind = 'value';
 -- by owner first: a lane claims its own, and the scheduler steps from owner to owner
 CREATE INDEX work_due ON sync.work (org_id, adapter, due_at) WHERE state IN ('ready', 'leased', 'waiting');
+CREATE INDEX work_leased ON sync.work (lease_until) WHERE state = 'leased';
 CREATE INDEX work_waits ON sync.work (org_id, adapter, waits_for) WHERE waits_for IS NOT NULL;
 CREATE INDEX work_state ON sync.work (state, first_at) WHERE state IN ('parked', 'dead');
 
