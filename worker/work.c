@@ -572,6 +572,16 @@ static bool is_asked_before(const struct work_job *wj, int i)
     return false;
 }
 
+static bool only_weak(const struct work_job *wj)
+{
+    for (int i = 0; i < wj->n; i++) {
+        if (wj->items[i].priority == 0) {
+            return false;
+        }
+    }
+    return wj->n > 0;
+}
+
 static enum of_step claim_more(struct work_job *wj)
 {
     struct of_err err = OF_ERR_INIT;
@@ -585,6 +595,10 @@ static enum of_step claim_more(struct work_job *wj)
     enum of_code code = of_conn_load(wj->w, db, wj->org, wj->adapter, &wj->conn, &err);
     if (code == OF_OK) {
         code = claim(wj, db, &err);
+        bool finished = false; /* a run waits for no records that are read with spare permits */
+        if (code == OF_OK && wj->run && only_weak(wj)) {
+            code = of_run_try_finish(db, wj->run, &finished, &err);
+        }
     } else if (code == OF_E_AUTH || code == OF_E_BUSY || code == OF_E_NOT_FOUND) {
         OF_CLEANUP(of_freep) char *key = of_lane_key(wj->org, wj->adapter);
         (void)leave(key, true);
