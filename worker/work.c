@@ -614,7 +614,7 @@ static enum of_step claim_more(struct work_job *wj)
         }
         if (code == OF_OK && it->state == ITEM_ASK && is_asked_before(wj, i)) { /* one question serves all */
             it->state = ITEM_OVER;
-            code = row_later(wj, db, it, "ready", 100, it->attempts, NULL, &err);
+            code = row_later(wj, db, it, "ready", 0, it->attempts, NULL, &err);
         }
     }
     if (code != OF_OK) {

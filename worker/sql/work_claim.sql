@@ -1,11 +1,17 @@
 -- params: 5
--- Takes rows that are due, or whose lease has run out, ordinary ones before those for spare permits. $1 org, $2 adapter,
+-- Takes rows that are due, or whose lease has run out; those for spare permits only when no ordinary one is due, since a batch
+-- is over when its slowest is. $1 org, $2 adapter,
 -- $3 lease ms, $4 at most, $5 ms between two looks. Locks rows, skips locked ones.
-WITH due AS (
-    SELECT record_type, record_id FROM sync.work
+WITH first AS (
+    SELECT priority FROM sync.work
     WHERE org_id = $1 AND adapter = $2 AND direction = 'in'
         AND ((state IN ('ready', 'waiting') AND due_at <= now()) OR (state = 'leased' AND lease_until < now()))
-    ORDER BY priority, due_at LIMIT $4 FOR UPDATE SKIP LOCKED
+    ORDER BY priority LIMIT 1
+), due AS (
+    SELECT record_type, record_id FROM sync.work
+    WHERE org_id = $1 AND adapter = $2 AND direction = 'in' AND priority = (SELECT priority FROM first)
+        AND ((state IN ('ready', 'waiting') AND due_at <= now()) OR (state = 'leased' AND lease_until < now()))
+    ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED
 ), w AS (
     UPDATE sync.work w SET state = 'leased', fence = w.fence + 1, taken_gen = w.gen,
         lease_until = now() + $3 * interval '1 millisecond'
