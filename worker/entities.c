@@ -112,8 +112,7 @@ static void edge_ctes(const struct of_adapter *a, const struct of_type_sql *s, c
 {
     const struct of_type *t = s->type;
     bool first = true;
-    of_buf_str(b, ", r AS (SELECT b.external_id, b.entity_id, v.*, t.entity_id AS other, t.state AS other_state FROM b "
-                  "CROSS JOIN LATERAL (");
+    of_buf_str(b, ", v AS MATERIALIZED (SELECT b.external_id, b.entity_id, v.* FROM b CROSS JOIN LATERAL (");
     for (const struct of_relation *rel = t->relations; rel && rel->key; rel++) {
         if (!is_edge(rel)) {
             continue;
@@ -133,9 +132,11 @@ static void edge_ctes(const struct of_adapter *a, const struct of_type_sql *s, c
         first = false;
     }
     of_buf_fmt(b,
-               ") v LEFT JOIN sync.external_link t ON t.org_id = $1 AND t.adapter = $2 "
-               "AND t.external_type = split_part(v.ref, '/', 1) AND t.external_id = split_part(v.ref, '/', 2) "
-               "AND t.kind = 'entity')"
+               ") v), t AS MATERIALIZED (SELECT t.external_type || '/' || t.external_id AS ref, t.entity_id, t.state "
+               "FROM sync.external_link t WHERE t.org_id = $1 AND t.adapter = $2 AND t.kind = 'entity' "
+               "AND t.external_type = ANY (ARRAY(SELECT DISTINCT split_part(v.ref, '/', 1) FROM v)) "
+               "AND t.external_id = ANY (ARRAY(SELECT DISTINCT split_part(v.ref, '/', 2) FROM v)))"
+               ", r AS (SELECT v.*, t.entity_id AS other, t.state AS other_state FROM v LEFT JOIN t ON t.ref = v.ref)"
                ", e AS (INSERT INTO public.openfaith_edges AS e (\"orgId\", \"sourceEntityId\", \"sourceEntityTypeTag\", "
                "\"targetEntityId\", \"targetEntityTypeTag\", \"relationshipType\", metadata, \"createdAt\", \"createdBy\") "
                "SELECT DISTINCT $1, CASE WHEN self_source THEN entity_id ELSE other END, "
@@ -168,25 +169,30 @@ static void build_create(const struct of_adapter *a, struct of_type_sql *s)
 {
     const struct of_type *t = s->type;
     struct of_buf b = OF_BUF_INIT(64 * 1024);
-    of_buf_fmt(&b,
-               "-- params: 5\n"
-               "WITH x AS (SELECT * FROM unnest($3::text[], $4::text[]) AS x (ext, eid)), c AS ("
-               "UPDATE sync.external_link l SET state = 'linked', entity_type = '%s', entity_id = x.eid, "
-               "last_processed_at = now(), rev = l.rev + 1 FROM x%s "
-               "WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = '%s' AND l.external_id = x.ext "
-               "AND l.entity_id IS NULL AND l.state = 'unmatched'",
-               t->entity, t->owned ? ", sync.external_link p" : "", t->name);
+    of_buf_str(&b, "-- params: 5\nWITH x AS MATERIALIZED (SELECT * FROM unnest($3::text[], $4::text[]) AS x (ext, eid))");
     if (t->owned) {
         of_buf_fmt(&b,
-                   " AND p.org_id = $1 AND p.adapter = $2 AND p.external_type = '%s' "
-                   "AND p.external_id = substr(l.link_metadata ->> 'parent', %zu) AND p.state = 'linked'",
-                   t->with, strlen(t->with) + 2);
+                   ", k AS MATERIALIZED (SELECT l.external_id, substr(l.link_metadata ->> 'parent', %zu) AS parent "
+                   "FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = '%s' "
+                   "AND l.external_id = ANY ($3) AND l.state = 'unmatched'), p AS MATERIALIZED (SELECT p.external_id, p.entity_id "
+                   "FROM sync.external_link p WHERE p.org_id = $1 AND p.adapter = $2 AND p.external_type = '%s' "
+                   "AND p.external_id = ANY (ARRAY(SELECT DISTINCT parent FROM k)) AND p.state = 'linked')"
+                   ", f AS MATERIALIZED (SELECT x.ext, x.eid, p.entity_id AS parent_entity FROM x "
+                   "JOIN k ON k.external_id = x.ext JOIN p ON p.external_id = k.parent)",
+                   strlen(t->with) + 2, t->name, t->with);
     }
+    of_buf_fmt(&b,
+               ", c AS (UPDATE sync.external_link l SET state = 'linked', entity_type = '%s', entity_id = f.eid, "
+               "last_processed_at = now(), rev = l.rev + 1 FROM %s "
+               "WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = '%s' AND l.external_id = ANY ($3) "
+               "AND l.external_id = f.ext AND l.entity_id IS NULL AND l.state = 'unmatched'",
+               t->entity, t->owned ? "f" : "x f", t->name);
     of_buf_fmt(&b,
                " RETURNING l.id, l.external_id, l.entity_id, l.external_created_at, l.external_updated_at%s), b AS ("
                "UPDATE sync.base b SET seen = b.staged, staged = NULL, agreed = NULL, write_xid = pg_current_xact_id() FROM c "
-               "WHERE b.org_id = $1 AND b.link_id = c.id AND b.staged IS NOT NULL RETURNING c.*, b.seen)",
-               t->owned ? ", p.entity_id AS parent_entity" : "");
+               "WHERE b.org_id = $1 AND b.link_id = ANY (ARRAY(SELECT id FROM c)) AND b.link_id = c.id AND b.staged IS NOT NULL "
+               "RETURNING c.*, b.seen)",
+               t->owned ? ", f.parent_entity" : "");
     if (s->has_edges) {
         edge_ctes(a, s, "$5", &b);
     } else {
@@ -230,10 +236,10 @@ static void build_edges(const struct of_adapter *a, struct of_type_sql *s)
     struct of_buf b = OF_BUF_INIT(64 * 1024);
     of_buf_fmt(&b,
                "-- params: 4\n"
-               "WITH b AS (SELECT l.external_id, l.entity_id, b.seen FROM unnest($3::text[]) x (ext) "
-               "JOIN sync.external_link l ON l.org_id = $1 AND l.adapter = $2 AND l.external_type = '%s' "
-               "AND l.external_id = x.ext AND l.state = 'linked' "
-               "JOIN sync.base b ON b.org_id = $1 AND b.link_id = l.id)",
+               "WITH l AS MATERIALIZED (SELECT l.id, l.external_id, l.entity_id FROM sync.external_link l WHERE l.org_id = $1 "
+               "AND l.adapter = $2 AND l.external_type = '%s' AND l.external_id = ANY ($3) AND l.state = 'linked'), "
+               "b AS MATERIALIZED (SELECT l.external_id, l.entity_id, b.seen FROM l JOIN sync.base b ON b.org_id = $1 "
+               "AND b.link_id = ANY (ARRAY(SELECT id FROM l)) AND b.link_id = l.id)",
                s->type->name);
     edge_ctes(a, s, "$4", &b);
     /* ids of records that wait for nothing any more come back */
@@ -247,12 +253,14 @@ static void build_load(const struct of_adapter *a, struct of_type_sql *s)
     struct of_buf b = OF_BUF_INIT(16 * 1024);
     of_buf_fmt(&b,
                "-- params: 3\n"
+               "WITH l AS MATERIALIZED (SELECT l.* FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 "
+               "AND l.external_type = '%s' AND l.external_id = ANY ($3) AND l.state = 'linked'), "
+               "b AS MATERIALIZED (SELECT b.* FROM sync.base b WHERE b.org_id = $1 "
+               "AND b.link_id = ANY (ARRAY(SELECT id FROM l)) AND b.staged IS NOT NULL) "
                "SELECT l.external_id, l.entity_id, l.id, (extract(epoch FROM l.external_updated_at) * 1000000)::bigint, "
-               "b.staged, b.seen, b.agreed, to_jsonb(e), l.state FROM unnest($3::text[]) x (ext) "
-               "JOIN sync.external_link l ON l.org_id = $1 AND l.adapter = $2 AND l.external_type = '%s' "
-               "AND l.external_id = x.ext AND l.state = 'linked' "
-               "JOIN sync.base b ON b.org_id = $1 AND b.link_id = l.id AND b.staged IS NOT NULL "
-               "JOIN public.\"%s\" e ON e.id = l.entity_id AND e.\"orgId\" = $1 ORDER BY e.id FOR NO KEY UPDATE OF e",
+               "b.staged, b.seen, b.agreed, to_jsonb(e), l.state FROM l JOIN b ON b.link_id = l.id "
+               "JOIN public.\"%s\" e ON e.id = ANY (ARRAY(SELECT l.entity_id FROM l JOIN b ON b.link_id = l.id)) "
+               "AND e.id = l.entity_id AND e.\"orgId\" = $1 ORDER BY e.id FOR NO KEY UPDATE OF e",
                s->type->name, s->entity->table);
     s->load = (struct of_sql){.name = of_asprintf("load_%s_%s", a->name, s->type->name), .text = take(&b), .nparams = 3};
 }
@@ -278,7 +286,7 @@ static void build_update(const struct of_adapter *a, struct of_type_sql *s)
     of_buf_str(&b, " FROM unnest($2::text[], $3::jsonb[], $4::timestamptz[]) AS x (id, p, u) "
                    "CROSS JOIN LATERAL jsonb_to_record(x.p) AS q ");
     record_def(s, &b, true);
-    of_buf_str(&b, " WHERE e.id = x.id AND e.\"orgId\" = $1");
+    of_buf_str(&b, " WHERE e.id = ANY ($2) AND e.id = x.id AND e.\"orgId\" = $1");
     s->update = (struct of_sql){.name = of_asprintf("update_%s_%s", a->name, s->type->name), .text = take(&b), .nparams = 5};
 }
 
@@ -317,9 +325,10 @@ static void build_match(const struct of_adapter *a, struct of_type_sql *s)
     }
     b = OF_BUF_INIT(16 * 1024);
     of_buf_fmt(&b,
-               "-- params: 3\nSELECT l.external_id, e.id FROM unnest($3::text[]) x (ext) "
-               "JOIN sync.external_link l ON l.org_id = $1 AND l.adapter = $2 AND l.external_type = '%s' "
-               "AND l.external_id = x.ext AND l.state = 'unmatched' JOIN sync.base b ON b.org_id = $1 AND b.link_id = l.id ",
+               "-- params: 3\nWITH l AS MATERIALIZED (SELECT l.* FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 "
+               "AND l.external_type = '%s' AND l.external_id = ANY ($3) AND l.state = 'unmatched') "
+               "SELECT l.external_id, e.id FROM l "
+               "JOIN sync.base b ON b.org_id = $1 AND b.link_id = ANY (ARRAY(SELECT id FROM l)) AND b.link_id = l.id ",
                t->name);
     if (t->match == OF_MATCH_CHILD) {
         for (const struct of_relation *r = t->relations; r && r->key; r++) {
@@ -329,8 +338,9 @@ static void build_match(const struct of_adapter *a, struct of_type_sql *s)
                 (void)of_relation_edge(a, t, r, type, &self);
                 of_buf_fmt(&b,
                            "JOIN sync.external_link p ON p.org_id = $1 AND p.adapter = $2 AND p.external_type = '%s' "
-                           "AND p.external_id = substr(l.link_metadata ->> 'parent', %zu) AND p.state = 'linked' "
-                           "JOIN public.openfaith_edges g ON g.\"orgId\" = $1 AND g.\"%s\" = p.entity_id "
+                           "AND p.external_id = ANY (ARRAY(SELECT substr(l.link_metadata ->> 'parent', %zu) FROM l)) "
+                           "AND p.external_type || '/' || p.external_id = l.link_metadata ->> 'parent' "
+                           "AND p.state = 'linked' JOIN public.openfaith_edges g ON g.\"orgId\" = $1 AND g.\"%s\" = p.entity_id "
                            "AND g.\"relationshipType\" = '%s' AND g.\"deletedAt\" IS NULL "
                            "JOIN public.\"%s\" e ON e.id = g.\"%s\" AND ",
                            t->with, strlen(t->with) + 2, self ? "targetEntityId" : "sourceEntityId", type, s->entity->table,
@@ -340,7 +350,8 @@ static void build_match(const struct of_adapter *a, struct of_type_sql *s)
             if (r->kind == OF_REL_COLUMN && strcmp(r->target, t->with) == 0) {
                 of_buf_fmt(&b,
                            "JOIN sync.external_link p ON p.org_id = $1 AND p.adapter = $2 AND p.external_type = '%s' "
-                           "AND p.external_id = substr(l.link_metadata ->> 'parent', %zu) AND p.state = 'linked' "
+                           "AND p.external_id = ANY (ARRAY(SELECT substr(l.link_metadata ->> 'parent', %zu) FROM l)) "
+                           "AND p.external_type || '/' || p.external_id = l.link_metadata ->> 'parent' AND p.state = 'linked' "
                            "JOIN public.\"%s\" e ON e.\"%s\" = p.entity_id AND ",
                            t->with, strlen(t->with) + 2, s->entity->table, r->column);
                 break;

@@ -130,6 +130,8 @@ static enum of_go enter(struct of_phase_job *pj, const char *step, const char *e
     struct of_apply a = of_phase_apply(pj, db);
     int64_t processed = pj->processed;
     int64_t total = pj->total;
+    /* no record of the type was linked before, and none is matched: whatever create makes is populated */
+    bool fresh = strcmp(pj->part, "fresh") == 0 && (strcmp(step, "create") == 0 || strcmp(step, "populate") == 0);
     enum of_code code = of_apply_begin(&a, err);
     if (code == OF_OK) {
         code = also ? lock_run(pj, db, err) : OF_OK;
@@ -141,13 +143,14 @@ static enum of_go enter(struct of_phase_job *pj, const char *step, const char *e
             of_pg_arg_text(&args, pj->type->name);
             code = code == OF_OK ? of_pg_run(db, &of_sql_count_living, &args, &res, err) : code;
             if (code == OF_OK) {
+                fresh = strcmp(step, "match") == 0 ? of_pgres_i64(res, 0, 2) == 0 : fresh;
                 pj->total = of_pgres_i64(res, 0, 0);
                 pj->processed = strcmp(step, "populate") == 0 ? of_pgres_i64(res, 0, 2)
                                 : strcmp(step, "create") == 0 ? of_pgres_i64(res, 0, 2)
                                                               : 0;
             }
         }
-        code = code == OF_OK ? of_phase_move(pj, db, step, NULL, error, err) : code;
+        code = code == OF_OK ? of_phase_move(pj, db, step, fresh ? "{\"part\":\"fresh\"}" : NULL, error, err) : code;
         code = code == OF_OK && also ? also(pj, db, err) : code;
         code = code == OF_OK ? of_pg_commit(db, err) : code;
         if (code != OF_OK) {
@@ -162,7 +165,7 @@ static enum of_go enter(struct of_phase_job *pj, const char *step, const char *e
     }
     (void)of_strcopy(pj->step, sizeof pj->step, step);
     pj->after[0] = '\0';
-    pj->part[0] = '\0';
+    (void)of_strcopy(pj->part, sizeof pj->part, fresh ? "fresh" : "");
     pj->part_offset = 0;
     pj->has_listing = false;
     pj->audit = false;
@@ -188,7 +191,7 @@ enum of_go of_phase_finish_stage(struct of_phase_job *pj, struct of_err *err)
     return enter(pj, "match", NULL, wake_dependants, err);
 }
 
-/* The next ids; their number in *ret_n. */
+/* The next ids: those to be worked on into ids, the last one looked at is the cursor. */
 static enum of_code next_ids(struct of_phase_job *pj, struct of_pg *db, const struct of_sql *sql, struct of_pgres **ret_res,
                              struct of_pgarr *ids, struct of_err *err)
 {
@@ -200,7 +203,9 @@ static enum of_code next_ids(struct of_phase_job *pj, struct of_pg *db, const st
     of_pg_arg_int8(&args, pj->w->conf->batch_rows);
     OF_TRY(of_pg_run(db, sql, &args, ret_res, err));
     for (int row = 0; row < of_pgres_rows(*ret_res); row++) {
-        of_pgarr_text(ids, of_pgres_text(*ret_res, row, 0));
+        if (of_pgres_bool(*ret_res, row, 1)) {
+            of_pgarr_text(ids, of_pgres_text(*ret_res, row, 0));
+        }
     }
     return OF_OK;
 }
@@ -250,7 +255,12 @@ static enum of_code halves(struct of_phase_job *pj, struct of_apply *a, const st
     }
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
     for (int row = from; row < to; row++) {
-        of_pgarr_text(ids, of_pgres_text(res, row, 0));
+        if (of_pgres_bool(res, row, 1)) {
+            of_pgarr_text(ids, of_pgres_text(res, row, 0));
+        }
+    }
+    if (of_pgarr_len(ids) == 0) {
+        return OF_OK;
     }
     enum of_code code = one_transaction(pj, a, ids, fn, false, err);
     if (code == OF_OK || err->cls != OF_CLASS_PERMANENT) {
@@ -292,7 +302,7 @@ static enum of_go batch_step(struct of_phase_job *pj, const struct of_sql *sql, 
     if (rows > 0) {
         (void)of_strcopy(pj->after, sizeof pj->after, of_pgres_text(res, rows - 1, 0));
         pj->processed = pj->total >= 0 ? OF_MIN(pj->processed + rows, pj->total) : pj->processed + rows;
-        code = one_transaction(pj, &a, ids, fn, true, err);
+        code = one_transaction(pj, &a, ids, of_pgarr_len(ids) ? fn : nothing, true, err);
         if (code != OF_OK && err->cls == OF_CLASS_PERMANENT && err->sqlstate[0]) {
             code = halves(pj, &a, res, 0, rows, fn, err);
             code = code == OF_OK ? one_transaction(pj, &a, ids, nothing, true, err) : code;
@@ -336,6 +346,7 @@ enum of_go of_match_step(struct of_phase_job *pj, struct of_err *err)
         if (!any) {
             return to_create(pj, err);
         }
+        pj->part[0] = '\0';
     }
     enum of_go go = batch_step(pj, &of_sql_ids_unmatched, of_apply_match, err);
     return go == OF_GO_END ? to_create(pj, err) : go;
@@ -400,7 +411,8 @@ static enum of_code populated(struct of_phase_job *pj, struct of_pg *db, struct 
 
 enum of_go of_populate_step(struct of_phase_job *pj, struct of_err *err)
 {
-    enum of_go go = batch_step(pj, &of_sql_ids_staged, of_apply_populate, err);
+    bool fresh = strcmp(pj->part, "fresh") == 0;
+    enum of_go go = fresh ? OF_GO_END : batch_step(pj, &of_sql_ids_staged, of_apply_populate, err);
     if (go != OF_GO_END) {
         return go;
     }

@@ -2,19 +2,21 @@
 -- Records that are edges (memberships): both ends linked -> the edge with the record's own keys as metadata, the link's entity id
 -- is the edge's key; else it waits. $1 org, $2 adapter, $3 type, $4 ids, $5 $6 relation keys of the ends, $7 $8 their tags,
 -- $9 first end is the source, $10 relationship type, $11 relationshipKey, $12 mode.
-WITH x AS (
-    SELECT l.id, l.external_id, b.staged, a.entity_id AS ea, p.entity_id AS ep, a.state AS astate, p.state AS pstate,
-        b.staged -> '_rel' ->> $5 AS aref, b.staged -> '_rel' ->> $6 AS pref, l.entity_id AS old_key
-    FROM unnest($4::text[]) i (ext)
-    JOIN sync.external_link l ON l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3 AND l.external_id = i.ext
-        AND l.state IN ('unmatched', 'linked')
-    JOIN sync.base b ON b.org_id = $1 AND b.link_id = l.id AND b.staged IS NOT NULL
-    LEFT JOIN sync.external_link a ON a.org_id = $1 AND a.adapter = $2 AND a.kind = 'entity'
-        AND a.external_type = split_part(b.staged -> '_rel' ->> $5, '/', 1)
-        AND a.external_id = split_part(b.staged -> '_rel' ->> $5, '/', 2)
-    LEFT JOIN sync.external_link p ON p.org_id = $1 AND p.adapter = $2 AND p.kind = 'entity'
-        AND p.external_type = split_part(b.staged -> '_rel' ->> $6, '/', 1)
-        AND p.external_id = split_part(b.staged -> '_rel' ->> $6, '/', 2)
+WITH l AS MATERIALIZED (
+    SELECT id, external_id FROM sync.external_link WHERE org_id = $1 AND adapter = $2 AND external_type = $3
+        AND external_id = ANY ($4::text[]) AND state IN ('unmatched', 'linked')
+), v AS MATERIALIZED (
+    SELECT l.id, l.external_id, b.staged, b.staged -> '_rel' ->> $5 AS aref, b.staged -> '_rel' ->> $6 AS pref
+    FROM l JOIN sync.base b ON b.org_id = $1 AND b.link_id = ANY (ARRAY(SELECT id FROM l)) AND b.link_id = l.id
+    WHERE b.staged IS NOT NULL
+), t AS MATERIALIZED (
+    SELECT t.external_type || '/' || t.external_id AS ref, t.entity_id, t.state FROM sync.external_link t
+    WHERE t.org_id = $1 AND t.adapter = $2 AND t.kind = 'entity'
+        AND t.external_type = ANY (ARRAY(SELECT split_part(aref, '/', 1) FROM v UNION SELECT split_part(pref, '/', 1) FROM v))
+        AND t.external_id = ANY (ARRAY(SELECT split_part(aref, '/', 2) FROM v UNION SELECT split_part(pref, '/', 2) FROM v))
+), x AS MATERIALIZED (
+    SELECT v.*, a.entity_id AS ea, a.state AS astate, p.entity_id AS ep, p.state AS pstate
+    FROM v LEFT JOIN t a ON a.ref = v.aref LEFT JOIN t p ON p.ref = v.pref
 ), ok AS (
     SELECT x.*, CASE WHEN $9 THEN ea ELSE ep END AS src, CASE WHEN $9 THEN ep ELSE ea END AS tgt
     FROM x WHERE astate = 'linked' AND pstate = 'linked'
@@ -28,14 +30,15 @@ WITH x AS (
         SET metadata = e.metadata || excluded.metadata, "deletedAt" = NULL, "deletedBy" = NULL, "updatedAt" = now(),
             "updatedBy" = excluded."createdBy"
         WHERE e."deletedAt" IS NOT NULL OR e.metadata IS DISTINCT FROM e.metadata || excluded.metadata
-), l AS (
+), done AS (
     UPDATE sync.external_link l SET state = 'linked', entity_type = 'edge', entity_id = ok.src || '|' || ok.tgt || '|' || $10,
         last_processed_at = now(), rev = l.rev + 1
-    FROM ok WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3 AND l.external_id = ok.external_id
+    FROM ok WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3 AND l.external_id = ANY ($4)
+        AND l.external_id = ok.external_id
     RETURNING l.id
 ), b AS (
     UPDATE sync.base b SET seen = b.staged, staged = NULL, write_xid = pg_current_xact_id()
-    FROM l WHERE b.org_id = $1 AND b.link_id = l.id
+    WHERE b.org_id = $1 AND b.link_id = ANY (ARRAY(SELECT id FROM done))
 )
 INSERT INTO sync.work AS w (org_id, adapter, direction, record_type, record_id, state, reason, waits_for, due_at)
 SELECT $1, $2, 'in', $3, x.external_id,

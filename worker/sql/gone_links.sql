@@ -11,4 +11,5 @@ WITH l AS (
     WHERE r.org_id = $1 AND r.adapter = $2 AND r.external_type = $3 AND r.external_id = l.external_id AND r.state = 'open'
 )
 SELECT l.external_id, l.entity_id, coalesce(b.staged, b.seen) -> '_sub'
-FROM l LEFT JOIN sync.base b ON b.org_id = $1 AND b.link_id = l.id
+FROM l LEFT JOIN sync.base b ON b.org_id = $1
+    AND b.link_id = ANY (ARRAY(SELECT id FROM l)) AND b.link_id = l.id

@@ -1,5 +1,5 @@
 -- params: 4
 -- A value record that is gone says nothing any more. $1 org, $2 adapter, $3 type, $4 ids.
-UPDATE sync.base b SET seen = NULL, staged = NULL FROM sync.external_link l
-WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3 AND l.external_id = ANY ($4) AND l.state = 'deleted'
-    AND b.org_id = $1 AND b.link_id = l.id
+UPDATE sync.base b SET seen = NULL, staged = NULL
+WHERE b.org_id = $1 AND b.link_id = ANY (ARRAY(SELECT l.id FROM sync.external_link l
+    WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3 AND l.external_id = ANY ($4) AND l.state = 'deleted'))

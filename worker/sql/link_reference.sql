@@ -6,4 +6,5 @@ WITH l AS (
         AND external_id = ANY ($4::text[])
     RETURNING id
 )
-UPDATE sync.base b SET seen = b.staged, staged = NULL FROM l WHERE b.org_id = $1 AND b.link_id = l.id AND b.staged IS NOT NULL
+UPDATE sync.base b SET seen = b.staged, staged = NULL WHERE b.org_id = $1
+    AND b.link_id = ANY (ARRAY(SELECT id FROM l)) AND b.staged IS NOT NULL

@@ -5,4 +5,4 @@ WITH l AS (
         AND external_id = ANY ($4) AND state = 'linked' RETURNING id
 )
 UPDATE sync.base b SET seen = b.staged, staged = NULL, write_xid = pg_current_xact_id()
-FROM l WHERE b.org_id = $1 AND b.link_id = l.id AND b.staged IS NOT NULL
+WHERE b.org_id = $1 AND b.link_id = ANY (ARRAY(SELECT id FROM l)) AND b.staged IS NOT NULL
