@@ -57,20 +57,25 @@ enum of_code of_apply_gone(struct of_apply *a, const struct of_type *type, const
 {
     OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *eids = of_pgarr_new(OF_PG_TEXT);
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *now_gone = of_pgarr_new(OF_PG_TEXT);
     struct of_pgargs args = OF_PGARGS_INIT;
     head(a, type, &args);
     of_pg_arg_array(&args, ids);
     OF_TRY(of_pg_run(a->db, &of_sql_gone_links, &args, &res, err));
+    if (of_pgres_rows(res) == 0) {
+        return OF_OK; /* done before */
+    }
     for (int row = 0; row < of_pgres_rows(res); row++) {
+        of_pgarr_text(now_gone, of_pgres_text(res, row, 0));
         if (!of_pgres_is_null(res, row, 1)) {
             of_pgarr_text(eids, of_pgres_text(res, row, 1));
         }
     }
     if (type->kind == OF_KIND_VALUE) {
-        OF_TRY(of_values_apply(a, type, ids, err));
+        OF_TRY(of_values_apply(a, type, now_gone, err));
         struct of_pgargs forget = OF_PGARGS_INIT;
         head(a, type, &forget);
-        of_pg_arg_array(&forget, ids);
+        of_pg_arg_array(&forget, now_gone);
         OF_TRY(of_pg_run(a->db, &of_sql_gone_values, &forget, NULL, err));
     } else if (type->kind != OF_KIND_REFERENCE) {
         OF_TRY(remove_entities(a, type, eids, err));
@@ -78,7 +83,7 @@ enum of_code of_apply_gone(struct of_apply *a, const struct of_type *type, const
     struct of_pgargs journal = OF_PGARGS_INIT;
     head(a, type, &journal);
     of_pg_arg_text(&journal, type->entity);
-    of_pg_arg_array(&journal, ids);
+    of_pg_arg_array(&journal, now_gone);
     of_pg_arg_int8(&journal, a->run_id);
     OF_TRY(of_pg_run(a->db, &of_sql_gone_journal, &journal, NULL, err));
     return remove_children(a, type, res, err);
