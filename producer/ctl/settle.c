@@ -95,7 +95,12 @@ static void add_item(struct of_ctl *ctl, struct of_table *table, const char *org
         of_ctl_json_text(&ctl->out, "org", org);
         of_ctl_json_text(&ctl->out, "adapter", adapter);
         of_ctl_json_text(&ctl->out, "what", what);
-        of_ctl_json_text(&ctl->out, "count", how_many);
+        int64_t count = 0;
+        if (of_parse_i64(how_many, 0, INT64_MAX, &count)) {
+            of_ctl_json_i64(&ctl->out, "count", count);
+        } else {
+            of_ctl_json_text(&ctl->out, "count", NULL);
+        }
         of_ctl_json_text(&ctl->out, "why", why);
         of_ctl_json_text(&ctl->out, "since", since);
         of_ctl_json_end(&ctl->out, '}');

@@ -107,7 +107,8 @@ static enum of_code sync_in(struct of_ctl *ctl, struct of_ctl_connection *c, str
     OF_TRY(of_ctl_status_put(ctl, c, scope, !c->finished, err));
     OF_TRY(of_ctl_run_start(ctl, c, c->finished ? "resync" : "initial", scope, &run, err));
     bool waits = strcmp(c->state, "connected") != 0;
-    print_done(ctl, c, c->state, run, waits ? "sync started; it waits, since the connection is stopped (see status)" : "sync started");
+    print_done(ctl, c, c->state, run,
+               waits ? "sync started; it waits, since the connection is stopped (see status)" : "sync started");
     return OF_OK;
 }
 

@@ -22,6 +22,7 @@
 #define DB_DEADLINE_MS 20000    /* of a round trip: a heart that beats may not wait longer for a hung server */
 #define TOPICS_MS 10000
 #define WORK_BATCHES 5          /* of owners, in each slow turn */
+#define REST_BATCHES 20
 #define POLL_BATCHES 50         /* then phases come again */
 
 const char *const of_sched_states[] = {
@@ -82,7 +83,18 @@ static enum of_code probe_parked(struct of_sched *s, struct of_err *err)
         of_log(OF_LOG_INFO, "scheduler.probed", "a parked connection is tried again", OF_S("org_id", of_pgres_text(res, i, 0)),
                OF_S("adapter", of_pgres_text(res, i, 1)));
     }
-    return of_pg_run(s->slots[0].db, &of_sql_sched_phases_rest, &args, NULL, err);
+    return OF_OK;
+}
+
+static enum of_code rest_phases(struct of_sched *s, struct of_err *err)
+{
+    int64_t rows = s->conf->scheduler_batch;
+    for (int i = 0; i < REST_BATCHES && rows >= s->conf->scheduler_batch; i++) {
+        struct of_pgargs args = OF_PGARGS_INIT;
+        of_pg_arg_int8(&args, s->conf->scheduler_batch);
+        OF_TRY(of_pg_run_count(s->slots[0].db, &of_sql_sched_phases_rest, &args, &rows, err));
+    }
+    return OF_OK;
 }
 
 enum of_code of_sched_tick(struct of_sched *s, struct of_err *err)
@@ -93,6 +105,7 @@ enum of_code of_sched_tick(struct of_sched *s, struct of_err *err)
         if (is_due(&s->next_slow, SLOW_MS)) {
             bool ignored = false;
             OF_TRY(probe_parked(s, err));
+            OF_TRY(rest_phases(s, err));
             OF_TRY(of_sched_emit(s, OF_SCHED_WORK, WORK_BATCHES, &ignored, err));
         }
         if (is_due(&s->next_stalled, OF_MAX(s->conf->stalled_ms / 10, s->conf->tick_ms))) {

@@ -90,7 +90,7 @@ def three_at_once():
         assert messages(c, "openfaith.tasks.bulk") == N
 
 
-@test(timeout=90)
+@test(timeout=150)
 def servers_away():
     """Kafka stopped, Postgres restarted: it waits, says so on /readyz, and goes on by itself."""
     with cluster("sched-away", kafka="real") as c:
@@ -104,7 +104,7 @@ def servers_away():
         assert c.http_get(proc, "/livez")[0] == 200
         assert moved(c) == 0, "moved without an acknowledgement"
         c.kafka.start()
-        wait_until(lambda: moved(c) == N, 40, "all moved after Kafka came back")
+        wait_until(lambda: moved(c) == N, 60, "all moved after Kafka came back")
         wait_until(lambda: c.http_get(proc, "/readyz")[0] == 200, 10, "ready again")
         c.pg.restart("immediate")
         c.query("UPDATE sync.schedule SET due_at = now(), emitted_at = NULL")

@@ -202,7 +202,9 @@ static void test_existing_table(void **state)
 
 /* --- token --- */
 #define PAT "{\"type\":\"pat\",\"app_id\":\"a\",\"secret\":\"s\"}"
-#define OAUTH(n) "{\"type\":\"oauth\",\"client_id\":\"c\",\"refresh_token\":\"r" n "\",\"access_token\":\"a" n "\",\"expires_at\":1700000000}"
+#define OAUTH(n)                                                                                                       \
+    "{\"type\":\"oauth\",\"client_id\":\"c\",\"refresh_token\":\"r" n "\",\"access_token\":\"a" n "\","                           \
+    "\"expires_at\":1700000000}"
 
 static struct of_keyring *ring_of(const char *lines)
 {
