@@ -24,6 +24,7 @@ struct of_fetch {
     struct of_phase_job *pj;
     struct of_fetch *next;
     int range;
+    struct of_range asked; /* where the range stood */
     bool audit;
     struct of_page page; /* of_page_done() */
     struct of_err err;

@@ -31,6 +31,7 @@ static void fetch(struct of_phase_job *pj, int range)
     struct of_fetch *f = of_calloc(1, sizeof *f);
     f->pj = pj;
     f->range = range;
+    f->asked = pj->live.r[range];
     f->audit = pj->audit;
     pj->flying[range] = true;
     pj->outstanding++;
@@ -364,6 +365,14 @@ static enum of_code write_pages(struct of_phase_job *pj, struct of_fetch *pages,
 
 /* --- the turn --- */
 
+/* A failure says something about the page that is asked for now, not about one that was asked for before. */
+static bool is_where_it_asked(const struct of_phase_job *pj, const struct of_fetch *f)
+{
+    const struct of_range *r = &pj->live.r[f->range];
+    return f->asked.per_page == r->per_page && f->asked.off == r->off && f->asked.has_from == r->has_from &&
+           f->asked.from.us == r->from.us;
+}
+
 /* Takes answered pages out of the inbox, at most a commit's worth. Failures are put into *ret_err. */
 static struct of_fetch *take_pages(struct of_phase_job *pj, struct of_err *ret_err)
 {
@@ -379,14 +388,16 @@ static struct of_fetch *take_pages(struct of_phase_job *pj, struct of_err *ret_e
             pj->inbox_tail = &pj->inbox;
         }
         if (f->err.code == OF_OK) {
+            (void)of_listing_advance(&pj->committed, f->range, &f->page, ways(pj)); /* in the order of the answers */
             *tail = f;
             tail = &f->next;
             n++;
             continue;
         }
         if (f->err.code == OF_E_PARSE || f->err.code == OF_E_TOO_LARGE) {
-            if (++pj->parse_failures[f->range] >= 2) {
+            if (is_where_it_asked(pj, f) && ++pj->parse_failures[f->range] >= 2) {
                 struct of_bad_record bad = {.type = "", .id = "", .place = "", .cause = ""};
+                pj->parse_failures[f->range] = 0;
                 if (of_listing_unreadable(&pj->live, f->range, bad.place, sizeof bad.place)) {
                     (void)of_strcopy(bad.type, sizeof bad.type, pj->type->name);
                     (void)of_strcopy(bad.cause, sizeof bad.cause, f->err.msg);
@@ -399,7 +410,6 @@ static struct of_fetch *take_pages(struct of_phase_job *pj, struct of_err *ret_e
                     n++;
                     continue;
                 }
-                pj->parse_failures[f->range] = 0;
                 pj->committed.r[f->range].per_page = pj->live.r[f->range].per_page;
                 pj->committed.r[f->range].last[0] = '\0';
                 (void)of_strcopy(pj->committed.r[f->range].last, sizeof pj->committed.r[f->range].last,
@@ -431,11 +441,6 @@ enum of_go of_stage_pages(struct of_phase_job *pj, bool recheck, struct of_err *
     struct of_err fetch_err = OF_ERR_INIT;
     struct of_fetch *pages = take_pages(pj, &fetch_err);
     if (pages) {
-        for (struct of_fetch *f = pages; f; f = f->next) {
-            if (f->err.code == OF_OK) {
-                (void)of_listing_advance(&pj->committed, f->range, &f->page, ways(pj));
-            }
-        }
         enum of_code code = write_pages(pj, pages, recheck, err);
         free_pages(pages);
         if (code != OF_OK) {
