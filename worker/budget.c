@@ -58,11 +58,13 @@ void of_budget_set_rate(struct of_budget *b, const struct of_budget_rate *rate)
     b->said_period_ms = 0;
 }
 
+/* Without a limit a period says nothing: a system that does not count may still name one. */
 void of_budget_told(struct of_budget *b, int limit, int64_t period_ms)
 {
-    if (limit > 0 && limit <= LIMIT_MAX) {
-        b->said_limit = limit;
+    if (limit <= 0 || limit > LIMIT_MAX) {
+        return;
     }
+    b->said_limit = limit;
     if (period_ms > 0 && period_ms <= PERIOD_MAX_MS) {
         b->said_period_ms = period_ms;
     }

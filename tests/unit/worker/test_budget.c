@@ -90,7 +90,10 @@ static void headers_are_followed(void **state)
     assert_int_equal(send_all(b, 20, 20, more), 4);
     answer(b, more[0], 20, 30, 15, 3); /* raised */
     assert_int_equal(send_all(b, 40, 20, NULL), 10);
-    const struct of_budget_seen seen = {.sent_at = t(20), .period_ms = 5000, .is_answer = true};
+    const struct of_budget_seen half = {.sent_at = t(20), .period_ms = 7000, .is_answer = true};
+    of_budget_answered(b, more[3], t(45), &half);
+    assert_int_equal(of_budget_period_ms(b), 1000);
+    const struct of_budget_seen seen = {.sent_at = t(20), .limit = 15, .period_ms = 5000, .is_answer = true};
     of_budget_answered(b, more[1], t(50), &seen);
     assert_int_equal(of_budget_period_ms(b), 5000);
     const struct of_budget_seen bad = {.sent_at = t(20), .period_ms = INT64_MAX, .limit = 2000000000, .is_answer = true};
