@@ -298,6 +298,9 @@ static void merge_custom_fields(const struct of_merge_in *in, struct of_merge_ou
             if (choice == CHOICE_ASK) {
                 ask(out, names[i]);
             }
+            if (theirs_changed && in->seen) {
+                note(out, names[i], elements_json(ours, source, names[i]), elements_json(ours, source, names[i]), rule);
+            }
         }
     }
     if (!write) {
