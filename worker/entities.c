@@ -29,6 +29,24 @@ const char *of_relation_edge(const struct of_adapter *a, const struct of_type *t
                                : of_edge_type(target->entity, key, t->entity, buf, 128);
 }
 
+/* Rows are found key by key (LATERAL … LIMIT 1) and written by INSERT … ON CONFLICT on the whole key: on a young table, which has no
+ * statistics, the planner takes every prefix of a key for one row, and any join it may choose freely ends in scanning it all. */
+
+/* The link with the key (type, id), both SQL expressions. */
+static void link_lookup(struct of_buf *b, const char *alias, const char *columns, const char *type, const char *id)
+{
+    of_buf_fmt(b,
+               " CROSS JOIN LATERAL (SELECT %s FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 "
+               "AND l.external_type = %s AND l.external_id = %s LIMIT 1) %s",
+               columns, type, id, alias);
+}
+
+static void base_lookup(struct of_buf *b, const char *columns, const char *link_id)
+{
+    of_buf_fmt(b, " CROSS JOIN LATERAL (SELECT %s FROM sync.base b WHERE b.org_id = $1 AND b.link_id = %s LIMIT 1) b", columns,
+               link_id);
+}
+
 static bool is_edge(const struct of_relation *r)
 {
     return r->kind == OF_REL_EDGE || r->kind == OF_REL_EDGES;
@@ -132,11 +150,10 @@ static void edge_ctes(const struct of_adapter *a, const struct of_type_sql *s, c
         first = false;
     }
     of_buf_fmt(b,
-               ") v), t AS MATERIALIZED (SELECT t.external_type || '/' || t.external_id AS ref, t.entity_id, t.state "
-               "FROM sync.external_link t WHERE t.org_id = $1 AND t.adapter = $2 AND t.kind = 'entity' "
-               "AND t.external_type = ANY (ARRAY(SELECT DISTINCT split_part(v.ref, '/', 1) FROM v)) "
-               "AND t.external_id = ANY (ARRAY(SELECT DISTINCT split_part(v.ref, '/', 2) FROM v)))"
-               ", r AS (SELECT v.*, t.entity_id AS other, t.state AS other_state FROM v LEFT JOIN t ON t.ref = v.ref)"
+               ") v), r AS MATERIALIZED (SELECT v.*, t.entity_id AS other, t.state AS other_state FROM v "
+               "LEFT JOIN LATERAL (SELECT l.entity_id, l.state FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 "
+               "AND l.external_type = split_part(v.ref, '/', 1) AND l.external_id = split_part(v.ref, '/', 2) "
+               "AND l.kind = 'entity' LIMIT 1) t ON true)"
                ", e AS (INSERT INTO public.openfaith_edges AS e (\"orgId\", \"sourceEntityId\", \"sourceEntityTypeTag\", "
                "\"targetEntityId\", \"targetEntityTypeTag\", \"relationshipType\", metadata, \"createdAt\", \"createdBy\") "
                "SELECT DISTINCT $1, CASE WHEN self_source THEN entity_id ELSE other END, "
@@ -169,30 +186,32 @@ static void build_create(const struct of_adapter *a, struct of_type_sql *s)
 {
     const struct of_type *t = s->type;
     struct of_buf b = OF_BUF_INIT(64 * 1024);
-    of_buf_str(&b, "-- params: 5\nWITH x AS MATERIALIZED (SELECT * FROM unnest($3::text[], $4::text[]) AS x (ext, eid))");
+    OF_CLEANUP(of_freep) char *type = of_asprintf("'%s'", t->name);
+    of_buf_str(&b, "-- params: 5\nWITH k AS MATERIALIZED (SELECT l.*, x.eid FROM unnest($3::text[], $4::text[]) AS x (ext, eid)");
+    link_lookup(&b, "l", "l.id, l.external_id, l.kind, l.link_metadata, l.state, l.entity_id, l.external_created_at, "
+                         "l.external_updated_at", type, "x.ext");
+    of_buf_str(&b, " WHERE l.state = 'unmatched' AND l.entity_id IS NULL)");
     if (t->owned) {
-        of_buf_fmt(&b,
-                   ", k AS MATERIALIZED (SELECT l.external_id, substr(l.link_metadata ->> 'parent', %zu) AS parent "
-                   "FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = '%s' "
-                   "AND l.external_id = ANY ($3) AND l.state = 'unmatched'), p AS MATERIALIZED (SELECT p.external_id, p.entity_id "
-                   "FROM sync.external_link p WHERE p.org_id = $1 AND p.adapter = $2 AND p.external_type = '%s' "
-                   "AND p.external_id = ANY (ARRAY(SELECT DISTINCT parent FROM k)) AND p.state = 'linked')"
-                   ", f AS MATERIALIZED (SELECT x.ext, x.eid, p.entity_id AS parent_entity FROM x "
-                   "JOIN k ON k.external_id = x.ext JOIN p ON p.external_id = k.parent)",
-                   strlen(t->with) + 2, t->name, t->with);
+        OF_CLEANUP(of_freep) char *parent_type = of_asprintf("'%s'", t->with);
+        OF_CLEANUP(of_freep) char *parent = of_asprintf("substr(k.link_metadata ->> 'parent', %zu)", strlen(t->with) + 2);
+        of_buf_str(&b, ", f AS MATERIALIZED (SELECT k.*, p.entity_id AS parent_entity FROM k");
+        link_lookup(&b, "p", "l.entity_id, l.state", parent_type, parent);
+        of_buf_str(&b, " WHERE p.state = 'linked')");
+    } else {
+        of_buf_str(&b, ", f AS (SELECT * FROM k)");
     }
     of_buf_fmt(&b,
-               ", c AS (UPDATE sync.external_link l SET state = 'linked', entity_type = '%s', entity_id = f.eid, "
-               "last_processed_at = now(), rev = l.rev + 1 FROM %s "
-               "WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = '%s' AND l.external_id = ANY ($3) "
-               "AND l.external_id = f.ext AND l.entity_id IS NULL AND l.state = 'unmatched'",
-               t->entity, t->owned ? "f" : "x f", t->name);
-    of_buf_fmt(&b,
-               " RETURNING l.id, l.external_id, l.entity_id, l.external_created_at, l.external_updated_at%s), b AS ("
-               "UPDATE sync.base b SET seen = b.staged, staged = NULL, agreed = NULL, write_xid = pg_current_xact_id() FROM c "
-               "WHERE b.org_id = $1 AND b.link_id = ANY (ARRAY(SELECT id FROM c)) AND b.link_id = c.id AND b.staged IS NOT NULL "
-               "RETURNING c.*, b.seen)",
-               t->owned ? ", f.parent_entity" : "");
+               ", c AS (INSERT INTO sync.external_link AS l (org_id, adapter, external_type, external_id, id, kind, state, "
+               "entity_type, entity_id, last_processed_at) SELECT $1, $2, '%s', f.external_id, f.id, f.kind, 'linked', '%s', f.eid, "
+               "now() FROM f ON CONFLICT (org_id, adapter, external_type, external_id) DO UPDATE SET state = 'linked', "
+               "entity_type = excluded.entity_type, entity_id = excluded.entity_id, last_processed_at = now(), rev = l.rev + 1 "
+               "WHERE l.entity_id IS NULL AND l.state = 'unmatched' "
+               "RETURNING l.id, l.external_id, l.entity_id, l.external_created_at, l.external_updated_at)"
+               ", s AS (INSERT INTO sync.base AS b (org_id, link_id) SELECT $1, c.id FROM c "
+               "ON CONFLICT (org_id, link_id) DO UPDATE SET seen = b.staged, staged = NULL, agreed = NULL, "
+               "write_xid = pg_current_xact_id() WHERE b.staged IS NOT NULL RETURNING b.link_id, b.seen)"
+               ", b AS MATERIALIZED (SELECT c.*, s.seen%s FROM c JOIN s ON s.link_id = c.id%s)",
+               t->name, t->entity, t->owned ? ", f.parent_entity" : "", t->owned ? " JOIN f ON f.id = c.id" : "");
     if (s->has_edges) {
         edge_ctes(a, s, "$5", &b);
     } else {
@@ -234,13 +253,11 @@ static void build_edges(const struct of_adapter *a, struct of_type_sql *s)
         return;
     }
     struct of_buf b = OF_BUF_INIT(64 * 1024);
-    of_buf_fmt(&b,
-               "-- params: 4\n"
-               "WITH l AS MATERIALIZED (SELECT l.id, l.external_id, l.entity_id FROM sync.external_link l WHERE l.org_id = $1 "
-               "AND l.adapter = $2 AND l.external_type = '%s' AND l.external_id = ANY ($3) AND l.state = 'linked'), "
-               "b AS MATERIALIZED (SELECT l.external_id, l.entity_id, b.seen FROM l JOIN sync.base b ON b.org_id = $1 "
-               "AND b.link_id = ANY (ARRAY(SELECT id FROM l)) AND b.link_id = l.id)",
-               s->type->name);
+    OF_CLEANUP(of_freep) char *type = of_asprintf("'%s'", s->type->name);
+    of_buf_str(&b, "-- params: 4\nWITH b AS MATERIALIZED (SELECT l.external_id, l.entity_id, b.seen FROM unnest($3::text[]) x (ext)");
+    link_lookup(&b, "l", "l.id, l.external_id, l.entity_id, l.state", type, "x.ext");
+    base_lookup(&b, "b.seen", "l.id");
+    of_buf_str(&b, " WHERE l.state = 'linked')");
     edge_ctes(a, s, "$4", &b);
     /* ids of records that wait for nothing any more come back */
     of_buf_str(&b, " SELECT b.external_id FROM b WHERE NOT EXISTS (SELECT FROM r WHERE r.external_id = b.external_id "
@@ -251,17 +268,17 @@ static void build_edges(const struct of_adapter *a, struct of_type_sql *s)
 static void build_load(const struct of_adapter *a, struct of_type_sql *s)
 {
     struct of_buf b = OF_BUF_INIT(16 * 1024);
+    OF_CLEANUP(of_freep) char *type = of_asprintf("'%s'", s->type->name);
+    of_buf_str(&b, "-- params: 3\nWITH k AS MATERIALIZED (SELECT l.*, b.staged, b.seen, b.agreed FROM unnest($3::text[]) x (ext)");
+    link_lookup(&b, "l", "l.id, l.external_id, l.entity_id, l.external_updated_at, l.state", type, "x.ext");
+    base_lookup(&b, "b.staged, b.seen, b.agreed", "l.id");
     of_buf_fmt(&b,
-               "-- params: 3\n"
-               "WITH l AS MATERIALIZED (SELECT l.* FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 "
-               "AND l.external_type = '%s' AND l.external_id = ANY ($3) AND l.state = 'linked'), "
-               "b AS MATERIALIZED (SELECT b.* FROM sync.base b WHERE b.org_id = $1 "
-               "AND b.link_id = ANY (ARRAY(SELECT id FROM l)) AND b.staged IS NOT NULL) "
-               "SELECT l.external_id, l.entity_id, l.id, (extract(epoch FROM l.external_updated_at) * 1000000)::bigint, "
-               "b.staged, b.seen, b.agreed, to_jsonb(e), l.state FROM l JOIN b ON b.link_id = l.id "
-               "JOIN public.\"%s\" e ON e.id = ANY (ARRAY(SELECT l.entity_id FROM l JOIN b ON b.link_id = l.id)) "
-               "AND e.id = l.entity_id AND e.\"orgId\" = $1 ORDER BY e.id FOR NO KEY UPDATE OF e",
-               s->type->name, s->entity->table);
+               " WHERE l.state = 'linked' AND b.staged IS NOT NULL) "
+               "SELECT k.external_id, k.entity_id, k.id, (extract(epoch FROM k.external_updated_at) * 1000000)::bigint, "
+               "k.staged, k.seen, k.agreed, to_jsonb(e), k.state FROM k JOIN public.\"%s\" e "
+               "ON e.id = ANY (ARRAY(SELECT entity_id FROM k)) AND e.id = k.entity_id AND e.\"orgId\" = $1 "
+               "ORDER BY e.id FOR NO KEY UPDATE OF e",
+               s->entity->table);
     s->load = (struct of_sql){.name = of_asprintf("load_%s_%s", a->name, s->type->name), .text = take(&b), .nparams = 3};
 }
 
@@ -324,41 +341,36 @@ static void build_match(const struct of_adapter *a, struct of_type_sql *s)
         return;
     }
     b = OF_BUF_INIT(16 * 1024);
-    of_buf_fmt(&b,
-               "-- params: 3\nWITH l AS MATERIALIZED (SELECT l.* FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 "
-               "AND l.external_type = '%s' AND l.external_id = ANY ($3) AND l.state = 'unmatched') "
-               "SELECT l.external_id, e.id FROM l "
-               "JOIN sync.base b ON b.org_id = $1 AND b.link_id = ANY (ARRAY(SELECT id FROM l)) AND b.link_id = l.id ",
-               t->name);
+    OF_CLEANUP(of_freep) char *type_name = of_asprintf("'%s'", t->name);
+    of_buf_str(&b, "-- params: 3\nSELECT l.external_id, e.id FROM unnest($3::text[]) x (ext)");
+    link_lookup(&b, "l", "l.id, l.external_id, l.state, l.link_metadata", type_name, "x.ext");
+    base_lookup(&b, "b.staged", "l.id");
     if (t->match == OF_MATCH_CHILD) {
+        OF_CLEANUP(of_freep) char *parent_type = of_asprintf("'%s'", t->with);
+        OF_CLEANUP(of_freep) char *parent = of_asprintf("substr(l.link_metadata ->> 'parent', %zu)", strlen(t->with) + 2);
         for (const struct of_relation *r = t->relations; r && r->key; r++) {
             if (is_edge(r) && strcmp(r->target, t->with) == 0) {
                 char type[128];
                 bool self = false;
                 (void)of_relation_edge(a, t, r, type, &self);
+                link_lookup(&b, "p", "l.entity_id, l.state", parent_type, parent);
                 of_buf_fmt(&b,
-                           "JOIN sync.external_link p ON p.org_id = $1 AND p.adapter = $2 AND p.external_type = '%s' "
-                           "AND p.external_id = ANY (ARRAY(SELECT substr(l.link_metadata ->> 'parent', %zu) FROM l)) "
-                           "AND p.external_type || '/' || p.external_id = l.link_metadata ->> 'parent' "
-                           "AND p.state = 'linked' JOIN public.openfaith_edges g ON g.\"orgId\" = $1 AND g.\"%s\" = p.entity_id "
+                           " JOIN public.openfaith_edges g ON p.state = 'linked' AND g.\"orgId\" = $1 AND g.\"%s\" = p.entity_id "
                            "AND g.\"relationshipType\" = '%s' AND g.\"deletedAt\" IS NULL "
                            "JOIN public.\"%s\" e ON e.id = g.\"%s\" AND ",
-                           t->with, strlen(t->with) + 2, self ? "targetEntityId" : "sourceEntityId", type, s->entity->table,
+                           self ? "targetEntityId" : "sourceEntityId", type, s->entity->table,
                            self ? "sourceEntityId" : "targetEntityId");
                 break;
             }
             if (r->kind == OF_REL_COLUMN && strcmp(r->target, t->with) == 0) {
-                of_buf_fmt(&b,
-                           "JOIN sync.external_link p ON p.org_id = $1 AND p.adapter = $2 AND p.external_type = '%s' "
-                           "AND p.external_id = ANY (ARRAY(SELECT substr(l.link_metadata ->> 'parent', %zu) FROM l)) "
-                           "AND p.external_type || '/' || p.external_id = l.link_metadata ->> 'parent' AND p.state = 'linked' "
-                           "JOIN public.\"%s\" e ON e.\"%s\" = p.entity_id AND ",
-                           t->with, strlen(t->with) + 2, s->entity->table, r->column);
+                link_lookup(&b, "p", "l.entity_id, l.state", parent_type, parent);
+                of_buf_fmt(&b, " JOIN public.\"%s\" e ON p.state = 'linked' AND e.\"%s\" = p.entity_id AND ", s->entity->table,
+                           r->column);
                 break;
             }
         }
     } else {
-        of_buf_fmt(&b, "JOIN public.\"%s\" e ON ", s->entity->table);
+        of_buf_fmt(&b, " JOIN public.\"%s\" e ON ", s->entity->table);
     }
     not_linked(s, &b);
     of_buf_fmt(&b, " AND lower(btrim(e.\"%s\")) = lower(btrim(b.staged ->> '%s')) AND btrim(e.\"%s\") <> ''", t->match_column,
@@ -369,7 +381,7 @@ static void build_match(const struct of_adapter *a, struct of_type_sql *s)
     if (t->folder_type) {
         of_buf_fmt(&b, " AND e.\"folderType\" = '%s'", t->folder_type);
     }
-    of_buf_str(&b, " ORDER BY length(l.external_id), l.external_id, e.id");
+    of_buf_str(&b, " WHERE l.state = 'unmatched' ORDER BY length(l.external_id), l.external_id, e.id");
     s->match = (struct of_sql){.name = of_asprintf("match_%s_%s", a->name, t->name), .text = take(&b), .nparams = 3};
 }
 

@@ -292,8 +292,8 @@ static int run(const struct of_conf *conf)
     name_worker(&w);
     atomic_init(&w.stopping, false);
     w.pool = of_pgpool_new(conf->database_url, "openfaith-worker", conf->db_connections > 0 ? (int)conf->db_connections : executors);
-    /* Batches name their rows by arrays of keys: index look-ups and hash joins, whatever the statistics of a young table say. */
-    of_pgpool_set_setup(w.pool, "SET enable_nestloop = off; SET enable_mergejoin = off; SET enable_seqscan = off");
+    /* Rows are found by their keys; a table that is still empty must not tempt the planner into scanning it for ever after. */
+    of_pgpool_set_setup(w.pool, "SET enable_mergejoin = off; SET enable_seqscan = off");
     int code = serve(&w);
     of_pgpool_free(w.pool);
     of_keyring_free(ring);

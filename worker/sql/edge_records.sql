@@ -2,21 +2,19 @@
 -- Records that are edges (memberships): both ends linked -> the edge with the record's own keys as metadata, the link's entity id
 -- is the edge's key; else it waits. $1 org, $2 adapter, $3 type, $4 ids, $5 $6 relation keys of the ends, $7 $8 their tags,
 -- $9 first end is the source, $10 relationship type, $11 relationshipKey, $12 mode.
-WITH l AS MATERIALIZED (
-    SELECT id, external_id FROM sync.external_link WHERE org_id = $1 AND adapter = $2 AND external_type = $3
-        AND external_id = ANY ($4::text[]) AND state IN ('unmatched', 'linked')
-), v AS MATERIALIZED (
-    SELECT l.id, l.external_id, b.staged, b.staged -> '_rel' ->> $5 AS aref, b.staged -> '_rel' ->> $6 AS pref
-    FROM l JOIN sync.base b ON b.org_id = $1 AND b.link_id = ANY (ARRAY(SELECT id FROM l)) AND b.link_id = l.id
-    WHERE b.staged IS NOT NULL
-), t AS MATERIALIZED (
-    SELECT t.external_type || '/' || t.external_id AS ref, t.entity_id, t.state FROM sync.external_link t
-    WHERE t.org_id = $1 AND t.adapter = $2 AND t.kind = 'entity'
-        AND t.external_type = ANY (ARRAY(SELECT split_part(aref, '/', 1) FROM v UNION SELECT split_part(pref, '/', 1) FROM v))
-        AND t.external_id = ANY (ARRAY(SELECT split_part(aref, '/', 2) FROM v UNION SELECT split_part(pref, '/', 2) FROM v))
-), x AS MATERIALIZED (
-    SELECT v.*, a.entity_id AS ea, a.state AS astate, p.entity_id AS ep, p.state AS pstate
-    FROM v LEFT JOIN t a ON a.ref = v.aref LEFT JOIN t p ON p.ref = v.pref
+WITH x AS MATERIALIZED (
+    SELECT l.id, l.kind, l.external_id, b.staged, r.aref, r.pref, a.entity_id AS ea, a.state AS astate, p.entity_id AS ep,
+        p.state AS pstate
+    FROM unnest($4::text[]) AS i (ext)
+    CROSS JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3
+        AND l.external_id = i.ext LIMIT 1) l
+    CROSS JOIN LATERAL (SELECT * FROM sync.base b WHERE b.org_id = $1 AND b.link_id = l.id LIMIT 1) b
+    CROSS JOIN LATERAL (SELECT b.staged -> '_rel' ->> $5 AS aref, b.staged -> '_rel' ->> $6 AS pref) r
+    LEFT JOIN LATERAL (SELECT t.entity_id, t.state FROM sync.external_link t WHERE t.org_id = $1 AND t.adapter = $2
+        AND t.external_type = split_part(r.aref, '/', 1) AND t.external_id = split_part(r.aref, '/', 2) LIMIT 1) a ON true
+    LEFT JOIN LATERAL (SELECT t.entity_id, t.state FROM sync.external_link t WHERE t.org_id = $1 AND t.adapter = $2
+        AND t.external_type = split_part(r.pref, '/', 1) AND t.external_id = split_part(r.pref, '/', 2) LIMIT 1) p ON true
+    WHERE l.state IN ('unmatched', 'linked') AND b.staged IS NOT NULL
 ), ok AS (
     SELECT x.*, CASE WHEN $9 THEN ea ELSE ep END AS src, CASE WHEN $9 THEN ep ELSE ea END AS tgt
     FROM x WHERE astate = 'linked' AND pstate = 'linked'
@@ -31,14 +29,15 @@ WITH l AS MATERIALIZED (
             "updatedBy" = excluded."createdBy"
         WHERE e."deletedAt" IS NOT NULL OR e.metadata IS DISTINCT FROM e.metadata || excluded.metadata
 ), done AS (
-    UPDATE sync.external_link l SET state = 'linked', entity_type = 'edge', entity_id = ok.src || '|' || ok.tgt || '|' || $10,
-        last_processed_at = now(), rev = l.rev + 1
-    FROM ok WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3 AND l.external_id = ANY ($4)
-        AND l.external_id = ok.external_id
+    INSERT INTO sync.external_link AS l (org_id, adapter, external_type, external_id, id, kind, entity_id)
+    SELECT $1, $2, $3, ok.external_id, ok.id, ok.kind, ok.src || '|' || ok.tgt || '|' || $10 FROM ok
+    ON CONFLICT (org_id, adapter, external_type, external_id) DO UPDATE SET state = 'linked', entity_type = 'edge',
+        entity_id = excluded.entity_id, last_processed_at = now(), rev = l.rev + 1
     RETURNING l.id
 ), b AS (
-    UPDATE sync.base b SET seen = b.staged, staged = NULL, write_xid = pg_current_xact_id()
-    WHERE b.org_id = $1 AND b.link_id = ANY (ARRAY(SELECT id FROM done))
+    INSERT INTO sync.base AS b (org_id, link_id) SELECT $1, done.id FROM done
+    ON CONFLICT (org_id, link_id) DO UPDATE SET seen = b.staged, staged = NULL, write_xid = pg_current_xact_id()
+        WHERE b.staged IS NOT NULL
 )
 INSERT INTO sync.work AS w (org_id, adapter, direction, record_type, record_id, state, reason, waits_for, due_at)
 SELECT $1, $2, 'in', $3, x.external_id,

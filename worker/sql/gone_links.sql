@@ -1,18 +1,22 @@
 -- params: 4
 -- Tombstones. $1 org, $2 adapter, $3 type, $4 ids. Gives id, entity id, children (_sub).
-WITH l AS (
-    UPDATE sync.external_link SET state = 'deleted', missing_since = coalesce(missing_since, now()), rev = rev + 1,
-        last_processed_at = now()
-    WHERE org_id = $1 AND adapter = $2 AND external_type = $3 AND external_id = ANY ($4)
-        AND state IN ('unmatched', 'ambiguous', 'linked')
+WITH k AS MATERIALIZED (
+    SELECT l.* FROM unnest($4::text[]) AS i (ext)
+    CROSS JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3
+        AND l.external_id = i.ext LIMIT 1) l
+), l AS (
+    INSERT INTO sync.external_link AS l (org_id, adapter, external_type, external_id, id, kind)
+    SELECT $1, $2, $3, k.external_id, k.id, k.kind FROM k
+    ON CONFLICT (org_id, adapter, external_type, external_id) DO UPDATE
+        SET state = 'deleted', missing_since = coalesce(l.missing_since, now()), rev = l.rev + 1, last_processed_at = now()
+        WHERE l.state IN ('unmatched', 'ambiguous', 'linked')
     RETURNING id, external_id, entity_id
-), m AS ( -- should it come back just as it was, it is not what was seen
-    UPDATE sync.base b SET seen = b.seen || '{"_gone": true}'
-    WHERE b.org_id = $1 AND b.link_id = ANY (ARRAY(SELECT id FROM l))
+), m AS ( -- should it come back just as it was, that is not what was seen
+    INSERT INTO sync.base AS b (org_id, link_id) SELECT $1, l.id FROM l
+    ON CONFLICT (org_id, link_id) DO UPDATE SET seen = b.seen || '{"_gone": true}'
 ), v AS (
     UPDATE sync.review r SET state = 'obsolete', decided_at = now() FROM l
     WHERE r.org_id = $1 AND r.adapter = $2 AND r.external_type = $3 AND r.external_id = l.external_id AND r.state = 'open'
 )
 SELECT l.external_id, l.entity_id, coalesce(b.staged, b.seen) -> '_sub'
-FROM l LEFT JOIN sync.base b ON b.org_id = $1
-    AND b.link_id = ANY (ARRAY(SELECT id FROM l)) AND b.link_id = l.id
+FROM l LEFT JOIN LATERAL (SELECT * FROM sync.base b WHERE b.org_id = $1 AND b.link_id = l.id LIMIT 1) b ON true

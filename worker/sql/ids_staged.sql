@@ -6,7 +6,7 @@ WITH l AS MATERIALIZED (
     WHERE org_id = $1 AND adapter = $2 AND external_type = $3 AND external_id > $4 AND state = 'linked'
     ORDER BY external_id LIMIT $5
 )
-SELECT l.external_id, b.link_id IS NOT NULL
-FROM l LEFT JOIN (SELECT link_id FROM sync.base WHERE org_id = $1 AND link_id = ANY (ARRAY(SELECT id FROM l))
-    AND staged IS NOT NULL) b ON b.link_id = l.id
+SELECT l.external_id, b.is_staged
+FROM l CROSS JOIN LATERAL (SELECT b.staged IS NOT NULL AS is_staged FROM sync.base b
+    WHERE b.org_id = $1 AND b.link_id = l.id LIMIT 1) b
 ORDER BY l.external_id

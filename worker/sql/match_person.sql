@@ -1,13 +1,14 @@
 -- params: 4
 -- Candidates for unmatched people among OpenFaith's people that this adapter does not hold yet. $1 org, $2 adapter,
 -- $3 external type, $4 ids. Gives id, candidate, same name, e-mail, phone, birth date (same, contradicts), first names agree.
-WITH l AS MATERIALIZED (
-    SELECT id, external_id FROM sync.external_link
-    WHERE org_id = $1 AND adapter = $2 AND external_type = $3 AND external_id = ANY ($4::text[]) AND state = 'unmatched'
-), x AS MATERIALIZED (
+WITH x AS MATERIALIZED (
     SELECT l.external_id AS ext, b.match_keys AS keys, b.staged ->> 'birthdate' AS birthdate,
         lower(coalesce(b.staged ->> 'firstName', '')) AS first
-    FROM l JOIN sync.base b ON b.org_id = $1 AND b.link_id = ANY (ARRAY(SELECT id FROM l)) AND b.link_id = l.id
+    FROM unnest($4::text[]) AS i (ext)
+    CROSS JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3
+        AND l.external_id = i.ext LIMIT 1) l
+    CROSS JOIN LATERAL (SELECT * FROM sync.base b WHERE b.org_id = $1 AND b.link_id = l.id LIMIT 1) b
+    WHERE l.state = 'unmatched'
 ), xk AS (
     SELECT x.ext, lower(k) AS k FROM x, unnest(x.keys) k WHERE k NOT LIKE 'b:%'
 ), p AS MATERIALIZED (

@@ -2,12 +2,12 @@
 -- Before a record is read again: which of these are already known just so (not to be written again), and which of their
 -- children they no longer name. $1 org, $2 adapter, $3 type, $4 ids, $5 bodies.
 -- Gives (kind 's', id, '', '') for same, (kind 'm', id, child type, child id) for a missing child.
-WITH l AS MATERIALIZED (
-    SELECT * FROM sync.external_link WHERE org_id = $1 AND adapter = $2 AND external_type = $3 AND external_id = ANY ($4)
-), x AS MATERIALIZED (
-    SELECT x.ext, x.body, b.staged, b.seen, l.state, l.missing_since
-    FROM unnest($4::text[], $5::jsonb[]) AS x (ext, body) JOIN l ON l.external_id = x.ext
-    JOIN sync.base b ON b.org_id = $1 AND b.link_id = ANY (ARRAY(SELECT id FROM l)) AND b.link_id = l.id
+WITH x AS MATERIALIZED (
+    SELECT i.ext, i.body, b.staged, b.seen, l.state, l.missing_since
+    FROM unnest($4::text[], $5::jsonb[]) AS i (ext, body)
+    CROSS JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3
+        AND l.external_id = i.ext LIMIT 1) l
+    CROSS JOIN LATERAL (SELECT * FROM sync.base b WHERE b.org_id = $1 AND b.link_id = l.id LIMIT 1) b
 )
 SELECT 's', ext, '', '' FROM x
 WHERE coalesce(staged, seen) = body AND missing_since IS NULL AND state NOT IN ('deleted')

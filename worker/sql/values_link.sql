@@ -1,21 +1,18 @@
 -- params: 7
 -- Value records find their person; without the person's or the definition's link they wait. $1 org, $2 adapter, $3 type, $4 ids,
 -- $5 mode, $6 key of the relation to the person, $7 to the definition.
-WITH l AS MATERIALIZED (
-    SELECT id, external_id FROM sync.external_link WHERE org_id = $1 AND adapter = $2 AND external_type = $3
-        AND external_id = ANY ($4::text[]) AND state IN ('unmatched', 'linked')
-), v AS MATERIALIZED (
-    SELECT l.external_id, b.staged -> '_rel' ->> $6 AS pref, b.staged -> '_rel' ->> $7 AS dref
-    FROM l JOIN sync.base b ON b.org_id = $1 AND b.link_id = ANY (ARRAY(SELECT id FROM l)) AND b.link_id = l.id
-    WHERE b.staged IS NOT NULL
-), t AS MATERIALIZED (
-    SELECT t.external_type || '/' || t.external_id AS ref, t.entity_id, t.state FROM sync.external_link t
-    WHERE t.org_id = $1 AND t.adapter = $2
-        AND t.external_type = ANY (ARRAY(SELECT split_part(pref, '/', 1) FROM v UNION SELECT split_part(dref, '/', 1) FROM v))
-        AND t.external_id = ANY (ARRAY(SELECT split_part(pref, '/', 2) FROM v UNION SELECT split_part(dref, '/', 2) FROM v))
-), x AS MATERIALIZED (
-    SELECT v.external_id, v.pref, v.dref, p.entity_id AS person, p.state AS pstate, d.state AS dstate
-    FROM v LEFT JOIN t p ON p.ref = v.pref LEFT JOIN t d ON d.ref = v.dref
+WITH x AS MATERIALIZED (
+    SELECT l.id, l.kind, l.external_id, l.entity_id, r.pref, r.dref, p.entity_id AS person, p.state AS pstate, d.state AS dstate
+    FROM unnest($4::text[]) AS i (ext)
+    CROSS JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3
+        AND l.external_id = i.ext LIMIT 1) l
+    CROSS JOIN LATERAL (SELECT * FROM sync.base b WHERE b.org_id = $1 AND b.link_id = l.id LIMIT 1) b
+    CROSS JOIN LATERAL (SELECT b.staged -> '_rel' ->> $6 AS pref, b.staged -> '_rel' ->> $7 AS dref) r
+    LEFT JOIN LATERAL (SELECT t.entity_id, t.state FROM sync.external_link t WHERE t.org_id = $1 AND t.adapter = $2
+        AND t.external_type = split_part(r.pref, '/', 1) AND t.external_id = split_part(r.pref, '/', 2) LIMIT 1) p ON true
+    LEFT JOIN LATERAL (SELECT t.entity_id, t.state FROM sync.external_link t WHERE t.org_id = $1 AND t.adapter = $2
+        AND t.external_type = split_part(r.dref, '/', 1) AND t.external_id = split_part(r.dref, '/', 2) LIMIT 1) d ON true
+    WHERE l.state IN ('unmatched', 'linked') AND b.staged IS NOT NULL
 ), w AS (
     INSERT INTO sync.work AS w (org_id, adapter, direction, record_type, record_id, state, reason, waits_for, due_at)
     SELECT $1, $2, 'in', $3, x.external_id,
@@ -28,7 +25,9 @@ WITH l AS MATERIALIZED (
     ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE SET gen = w.gen + 1,
         waits_for = excluded.waits_for
 )
-UPDATE sync.external_link l SET state = 'linked', entity_type = 'person', entity_id = x.person, rev = l.rev + 1
-FROM x WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3 AND l.external_id = ANY ($4)
-    AND l.external_id = x.external_id
-    AND x.pstate = 'linked' AND x.dstate = 'linked' AND l.entity_id IS DISTINCT FROM x.person
+INSERT INTO sync.external_link AS l (org_id, adapter, external_type, external_id, id, kind, entity_id)
+SELECT $1, $2, $3, x.external_id, x.id, x.kind, x.person FROM x WHERE x.pstate = 'linked' AND x.dstate = 'linked'
+    AND x.entity_id IS DISTINCT FROM x.person
+ON CONFLICT (org_id, adapter, external_type, external_id) DO UPDATE
+    SET state = 'linked', entity_type = 'person', entity_id = excluded.entity_id, rev = l.rev + 1
+    WHERE l.state IN ('unmatched', 'linked')

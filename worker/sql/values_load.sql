@@ -5,25 +5,24 @@
 -- Gives person, customFields, field key, data type, staged value, seen value, deleted, external id. People locked in id order.
 WITH p AS MATERIALIZED (
     SELECT e.id, e."customFields" FROM public.openfaith_people e
-    WHERE e."orgId" = $1 AND e.id = ANY (ARRAY(SELECT l.entity_id FROM sync.external_link l
-        WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3 AND l.external_id = ANY ($4::text[])
-            AND l.entity_id IS NOT NULL))
+    WHERE e."orgId" = $1 AND e.id = ANY (ARRAY(SELECT l.entity_id FROM unnest($4::text[]) AS i (ext)
+        CROSS JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3
+        AND l.external_id = i.ext LIMIT 1) l
+        WHERE l.entity_id IS NOT NULL))
     ORDER BY e.id FOR NO KEY UPDATE
-), l AS MATERIALIZED (
-    SELECT l.id, l.external_id, l.entity_id, l.state FROM sync.external_link l
-    WHERE l.org_id = $1 AND l.adapter = $2 AND l.entity_id = ANY (ARRAY(SELECT id FROM p)) AND l.kind = 'value'
-        AND l.external_type = $3
 ), b AS MATERIALIZED (
-    SELECT l.external_id, l.entity_id, l.state, b.staged ->> 'value' AS staged, b.seen ->> 'value' AS seen,
+    SELECT p.id, p."customFields", l.external_id, l.state, b.staged ->> 'value' AS staged, b.seen ->> 'value' AS seen,
         coalesce(b.staged, b.seen) -> '_rel' ->> $5 AS ref
-    FROM l JOIN sync.base b ON b.org_id = $1 AND b.link_id = ANY (ARRAY(SELECT id FROM l)) AND b.link_id = l.id
+    FROM p CROSS JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2
+        AND l.entity_id = p.id AND l.kind = 'value' OFFSET 0) l
+    CROSS JOIN LATERAL (SELECT * FROM sync.base b WHERE b.org_id = $1 AND b.link_id = l.id LIMIT 1) b
+    WHERE l.external_type = $3
 ), d AS MATERIALIZED (
-    SELECT d.external_type || '/' || d.external_id AS ref, d.entity_id FROM sync.external_link d
-    WHERE d.org_id = $1 AND d.adapter = $2 AND d.state = 'linked'
-        AND d.external_type = ANY (ARRAY(SELECT DISTINCT split_part(ref, '/', 1) FROM b))
-        AND d.external_id = ANY (ARRAY(SELECT DISTINCT split_part(ref, '/', 2) FROM b))
+    SELECT r.ref, d.entity_id FROM (SELECT DISTINCT ref FROM b) r CROSS JOIN LATERAL (SELECT t.entity_id, t.state FROM sync.external_link t WHERE t.org_id = $1 AND t.adapter = $2
+        AND t.external_type = split_part(r.ref, '/', 1) AND t.external_id = split_part(r.ref, '/', 2) LIMIT 1) d
+    WHERE d.state = 'linked'
 )
-SELECT p.id, p."customFields", f.key, f.type, b.staged, b.seen, b.state = 'deleted', b.external_id
-FROM p JOIN b ON b.entity_id = p.id JOIN d ON d.ref = b.ref
+SELECT b.id, b."customFields", f.key, f.type, b.staged, b.seen, b.state = 'deleted', b.external_id
+FROM b JOIN d ON d.ref = b.ref
 JOIN public.openfaith_fields f ON f.id = ANY (ARRAY(SELECT entity_id FROM d)) AND f.id = d.entity_id
-ORDER BY p.id, f.key, length(b.external_id), b.external_id
+ORDER BY b.id, f.key, length(b.external_id), b.external_id
