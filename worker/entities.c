@@ -32,12 +32,12 @@ const char *of_relation_edge(const struct of_adapter *a, const struct of_type *t
 /* Rows are found key by key (LATERAL … LIMIT 1) and written by INSERT … ON CONFLICT on the whole key: on a young table, which has no
  * statistics, the planner takes every prefix of a key for one row, and any join it may choose freely ends in scanning it all. */
 
-/* The link with the key (type, id), both SQL expressions. */
+/* The link with the key (type, id), both SQL expressions; columns without a prefix. The inner name must hide no outer one. */
 static void link_lookup(struct of_buf *b, const char *alias, const char *columns, const char *type, const char *id)
 {
     of_buf_fmt(b,
-               " CROSS JOIN LATERAL (SELECT %s FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 "
-               "AND l.external_type = %s AND l.external_id = %s LIMIT 1) %s",
+               " CROSS JOIN LATERAL (SELECT %s FROM sync.external_link found WHERE found.org_id = $1 AND found.adapter = $2 "
+               "AND found.external_type = %s AND found.external_id = %s LIMIT 1) %s",
                columns, type, id, alias);
 }
 
@@ -188,14 +188,14 @@ static void build_create(const struct of_adapter *a, struct of_type_sql *s)
     struct of_buf b = OF_BUF_INIT(64 * 1024);
     OF_CLEANUP(of_freep) char *type = of_asprintf("'%s'", t->name);
     of_buf_str(&b, "-- params: 5\nWITH k AS MATERIALIZED (SELECT l.*, x.eid FROM unnest($3::text[], $4::text[]) AS x (ext, eid)");
-    link_lookup(&b, "l", "l.id, l.external_id, l.kind, l.link_metadata, l.state, l.entity_id, l.external_created_at, "
-                         "l.external_updated_at", type, "x.ext");
+    link_lookup(&b, "l", "id, external_id, kind, link_metadata, state, entity_id, external_created_at, "
+                         "external_updated_at", type, "x.ext");
     of_buf_str(&b, " WHERE l.state = 'unmatched' AND l.entity_id IS NULL)");
     if (t->owned) {
         OF_CLEANUP(of_freep) char *parent_type = of_asprintf("'%s'", t->with);
         OF_CLEANUP(of_freep) char *parent = of_asprintf("substr(k.link_metadata ->> 'parent', %zu)", strlen(t->with) + 2);
         of_buf_str(&b, ", f AS MATERIALIZED (SELECT k.*, p.entity_id AS parent_entity FROM k");
-        link_lookup(&b, "p", "l.entity_id, l.state", parent_type, parent);
+        link_lookup(&b, "p", "entity_id, state", parent_type, parent);
         of_buf_str(&b, " WHERE p.state = 'linked')");
     } else {
         of_buf_str(&b, ", f AS (SELECT * FROM k)");
@@ -255,7 +255,7 @@ static void build_edges(const struct of_adapter *a, struct of_type_sql *s)
     struct of_buf b = OF_BUF_INIT(64 * 1024);
     OF_CLEANUP(of_freep) char *type = of_asprintf("'%s'", s->type->name);
     of_buf_str(&b, "-- params: 4\nWITH b AS MATERIALIZED (SELECT l.external_id, l.entity_id, b.seen FROM unnest($3::text[]) x (ext)");
-    link_lookup(&b, "l", "l.id, l.external_id, l.entity_id, l.state", type, "x.ext");
+    link_lookup(&b, "l", "id, external_id, entity_id, state", type, "x.ext");
     base_lookup(&b, "b.seen", "l.id");
     of_buf_str(&b, " WHERE l.state = 'linked')");
     edge_ctes(a, s, "$4", &b);
@@ -270,7 +270,7 @@ static void build_load(const struct of_adapter *a, struct of_type_sql *s)
     struct of_buf b = OF_BUF_INIT(16 * 1024);
     OF_CLEANUP(of_freep) char *type = of_asprintf("'%s'", s->type->name);
     of_buf_str(&b, "-- params: 3\nWITH k AS MATERIALIZED (SELECT l.*, b.staged, b.seen, b.agreed FROM unnest($3::text[]) x (ext)");
-    link_lookup(&b, "l", "l.id, l.external_id, l.entity_id, l.external_updated_at, l.state", type, "x.ext");
+    link_lookup(&b, "l", "id, external_id, entity_id, external_updated_at, state", type, "x.ext");
     base_lookup(&b, "b.staged, b.seen, b.agreed", "l.id");
     of_buf_fmt(&b,
                " WHERE l.state = 'linked' AND b.staged IS NOT NULL) "
@@ -343,7 +343,7 @@ static void build_match(const struct of_adapter *a, struct of_type_sql *s)
     b = OF_BUF_INIT(16 * 1024);
     OF_CLEANUP(of_freep) char *type_name = of_asprintf("'%s'", t->name);
     of_buf_str(&b, "-- params: 3\nSELECT l.external_id, e.id FROM unnest($3::text[]) x (ext)");
-    link_lookup(&b, "l", "l.id, l.external_id, l.state, l.link_metadata", type_name, "x.ext");
+    link_lookup(&b, "l", "id, external_id, state, link_metadata", type_name, "x.ext");
     base_lookup(&b, "b.staged", "l.id");
     if (t->match == OF_MATCH_CHILD) {
         OF_CLEANUP(of_freep) char *parent_type = of_asprintf("'%s'", t->with);
@@ -353,7 +353,7 @@ static void build_match(const struct of_adapter *a, struct of_type_sql *s)
                 char type[128];
                 bool self = false;
                 (void)of_relation_edge(a, t, r, type, &self);
-                link_lookup(&b, "p", "l.entity_id, l.state", parent_type, parent);
+                link_lookup(&b, "p", "entity_id, state", parent_type, parent);
                 of_buf_fmt(&b,
                            " JOIN public.openfaith_edges g ON p.state = 'linked' AND g.\"orgId\" = $1 AND g.\"%s\" = p.entity_id "
                            "AND g.\"relationshipType\" = '%s' AND g.\"deletedAt\" IS NULL "
@@ -363,7 +363,7 @@ static void build_match(const struct of_adapter *a, struct of_type_sql *s)
                 break;
             }
             if (r->kind == OF_REL_COLUMN && strcmp(r->target, t->with) == 0) {
-                link_lookup(&b, "p", "l.entity_id, l.state", parent_type, parent);
+                link_lookup(&b, "p", "entity_id, state", parent_type, parent);
                 of_buf_fmt(&b, " JOIN public.\"%s\" e ON p.state = 'linked' AND e.\"%s\" = p.entity_id AND ", s->entity->table,
                            r->column);
                 break;

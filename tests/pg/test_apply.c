@@ -527,6 +527,10 @@ static void people_are_found_again(void **state)
     expect(&c, "SELECT r.external_id AS a, r.state AS b, x.entity_id AS c, x.score AS d, x.reasons AS e FROM sync.review r"
                " JOIN sync.review_candidate x ON x.review_id = r.id WHERE org_id = ORG", "3|open|person_m3|50|[\"name\"]");
     expect(&c, PEOPLE, "ANN|Lee|lives ; Bob|Ray|lives ; Cy|Poe|lives ; Dan|New|lives"); /* theirs where they have a value */
+    bring(&c, "Email", "5", EMAIL("a@B.c ", "1"), "Email", "6", EMAIL("a@b.c", "4"), "Email", "7", EMAIL("x@y.z", "1"));
+    expect(&c, "SELECT external_id AS a, CASE WHEN entity_id = 'email_m1' THEN entity_id ELSE 'made' END AS b FROM sync.external_link"
+               " WHERE org_id = ORG AND external_type = 'Email' ORDER BY 1", "5|email_m1 ; 6|made ; 7|made");
+    expect(&c, "SELECT count(*) AS a FROM public.openfaith_edges WHERE \"orgId\" = ORG AND \"deletedAt\" IS NULL", "3");
     church_done(&c);
 }
 
