@@ -68,10 +68,16 @@ static void read_meta(struct of_frame *frame, const struct of_json *links, const
     }
     frame->has_next = !of_json_is_null(of_json_get(links, "next")) || !of_json_is_null(of_json_get(meta, "next"));
     const struct of_json *parent = of_json_get(meta, "parent");
+    const char *type = of_json_text(of_json_get(parent, "type"));
     char id[OF_JSONAPI_ID_MAX + 1];
-    if (of_str_eq(of_json_text(of_json_get(parent, "type")), "Organization") &&
-        of_jsonapi_id(of_json_get(parent, "id"), id) && strlen(id) < sizeof(frame->account)) {
+    if (!type || !of_jsonapi_id(of_json_get(parent, "id"), id)) {
+        return;
+    }
+    if (strcmp(type, "Organization") == 0 && strlen(id) < sizeof(frame->account)) {
         (void)of_strcopy(frame->account, sizeof(frame->account), id);
+    }
+    if (of_strcopy(frame->parent_type, sizeof(frame->parent_type), type)) {
+        (void)of_strcopy(frame->parent_id, sizeof(frame->parent_id), id);
     }
 }
 

@@ -31,6 +31,8 @@ struct of_frame {
     int64_t total; /* -1: not said */
     bool has_next;
     char account[64];
+    char parent_type[64]; /* whose list it says it is, "" where it does not */
+    char parent_id[OF_JSONAPI_ID_MAX + 1];
     struct of_json **docs; /* owned: what the nodes belong to */
     size_t n_docs;
 };

@@ -423,6 +423,11 @@ enum of_code of_jsonapi_page(const struct of_adapter *adapter, const struct of_t
     r.body = OF_BUF_INIT(BODY_MAX_BYTES);
     *ret_page = (struct of_page){.total = -1};
     OF_TRY(of_frame_open(body, len, list, &r.frame, err));
+    if (list && parent && type->with && strcmp(r.frame.parent_type, type->with) == 0 &&
+        strcmp(r.frame.parent_id, parent) != 0) {
+        of_frame_close(&r.frame);
+        return of_err_set(err, OF_E_PARSE, "$.meta.parent: a page of another record");
+    }
     ret_page->total = r.frame.total;
     ret_page->has_next = r.frame.has_next;
     (void)of_strcopy(ret_page->account, sizeof(ret_page->account), r.frame.account);

@@ -8,7 +8,7 @@
 /* What is owed for single records (sync.work, direction in): read again, look whether it is gone, tie edges that waited. One job per
  * connection at a time; its message ends at once, since what is owed stands in the table. */
 
-enum { CLAIM = 32, GIVE_UP_MS = 5000 };
+enum { CLAIM = 32, GIVE_UP_MS = 5000, BAD_ANSWERS = 6 };
 
 struct work_job;
 
@@ -379,6 +379,10 @@ static enum of_code stored(struct work_job *wj, struct of_apply *a, struct item 
         of_page_done(&page);
         return of_err_set(err, OF_E_NOT_FOUND, "%s is deleted there", it->target->name);
     }
+    if (list && !page.has_next && page.total > it->offset + (int64_t)page.n_rows) {
+        of_page_done(&page);
+        return of_err_set(err, OF_E_REMOTE, "a page that ends before its list");
+    }
     enum of_code code = store_page(a, &page, err);
     for (size_t i = 0; i < page.n_bad && code == OF_OK; i++) {
         of_dead_record(wj->w, wj->conn, &page.bad[i]);
@@ -410,6 +414,9 @@ static enum of_code failed(struct work_job *wj, struct of_apply *a, struct item 
     if (why->code == OF_E_BUSY) {
         return row_later(wj, a->db, it, "ready", OF_MAX(why->retry_after_ms, 200), it->attempts, NULL, err);
     }
+    if (why->cls == OF_CLASS_FENCED) { /* the org's lane went to another worker, which claims it */
+        return row_later(wj, a->db, it, "ready", 0, it->attempts, NULL, err);
+    }
     if (why->cls == OF_CLASS_RECONNECT || why->cls == OF_CLASS_STOP) {
         return row_later(wj, a->db, it, "ready", 2000, it->attempts, why, err);
     }
@@ -426,6 +433,7 @@ static enum of_code settle(struct work_job *wj, struct of_pg *db, struct item *i
     struct of_apply a = apply_of(wj, db);
     bool list_more = false;
     bool ask_mergers = false;
+    int64_t offset = it->offset;
     OF_TRY(of_apply_begin(&a, err));
     enum of_code code = OF_OK;
     bool waits = it->target != it->type || strcmp(it->target_id, it->id) != 0;
@@ -437,7 +445,7 @@ static enum of_code settle(struct work_job *wj, struct of_pg *db, struct item *i
         }
     }
     if (it->err.code == OF_OK) {
-        code = it->state == ITEM_MERGERS ? after_mergers(wj, &a, it, err) : OF_OK;
+        code = it->state == ITEM_MERGERS ? after_mergers(wj, &a, it, err) : code;
     } else if (it->err.code == OF_E_NOT_FOUND && (waits || it->id[0] == '@')) {
         code = waits && it->id[0] != '@' ? no_target(wj, &a, it, err) : row_done(wj, db, it, err);
     } else if (it->err.code == OF_E_NOT_FOUND && it->state == ITEM_ANSWERED && it->type->match == OF_MATCH_PERSON &&
@@ -452,10 +460,13 @@ static enum of_code settle(struct work_job *wj, struct of_pg *db, struct item *i
     code = code == OF_OK ? of_pg_commit(db, err) : code;
     if (code != OF_OK) {
         of_pg_rollback(db);
+        it->offset = offset;
     }
-    of_freep(&it->body);
-    it->offset = ask_mergers ? 0 : it->offset;
-    it->state = code != OF_OK ? it->state : ask_mergers ? ITEM_ASK_MERGERS : list_more ? ITEM_ASK : ITEM_OVER;
+    if (code == OF_OK) { /* else the answer is tried again: the database may have been away */
+        of_freep(&it->body);
+        it->offset = ask_mergers ? 0 : it->offset;
+        it->state = ask_mergers ? ITEM_ASK_MERGERS : list_more ? ITEM_ASK : ITEM_OVER;
+    }
     (void)OF_FAILPOINT("worker.after_done");
     return code;
 }
@@ -470,10 +481,12 @@ static enum of_code settle_or_fail(struct work_job *wj, struct of_pg *db, struct
         it->state = ITEM_OVER;
         return OF_OK;
     }
-    if (err->cls != OF_CLASS_PERMANENT) {
+    bool bad_answer = err->code == OF_E_PARSE || err->code == OF_E_REMOTE; /* it says nothing of the record yet */
+    if (err->cls != OF_CLASS_PERMANENT && !bad_answer) {
         return code;
     }
     struct of_err why = *err; /* the record cannot be written: a dead letter */
+    why.cls = bad_answer && it->attempts < BAD_ANSWERS ? OF_CLASS_RETRY : OF_CLASS_PERMANENT;
     struct of_apply a = apply_of(wj, db);
     OF_TRY(of_apply_begin(&a, err));
     code = failed(wj, &a, it, &why, err);
