@@ -225,8 +225,10 @@ static void test_fields(void **state)
                "'deleted_at':null,'name':'Color','sequence':1,'slug':'color','tab_id':1},"
                "'relationships':{'field_options':{'data':[{'type':'FieldOption','id':'70'}]}}},"
                "{'type':'FieldDefinition','id':'45','attributes':{'config':{'a':[1,null]},'data_type':'text',"
-               "'deleted_at':'2020-01-01T00:00:00Z','name':'Note','sequence':2,'slug':'note','tab_id':9},"
-               "'relationships':{'tab':{'data':{'type':'Tab','id':'2'}}}}],"
+               "'deleted_at':null,'name':'Note','sequence':2,'slug':'note','tab_id':9},"
+               "'relationships':{'tab':{'data':{'type':'Tab','id':'2'}}}},"
+               "{'type':'FieldDefinition','id':'46','attributes':{'data_type':'text',"
+               "'deleted_at':'2020-01-01T00:00:00Z','name':'Gone','slug':'gone','tab_id':2}}],"
                "'included':[{'type':'FieldOption','id':'70','attributes':{'sequence':3,'value':'Blue'}}]}",
                NULL, &page);
     assert_clean(&page, 3);
@@ -235,8 +237,7 @@ static void test_fields(void **state)
                 CUSTOM("number", "sequence", "1") "],'_rel':{'tab':'Tab/1'},'_sub':{'FieldOption':['70']}}");
     assert_body(&page, "FieldDefinition", "45",
                 "{'key':'note','label':'Note','type':'text','entityTag':'person','source':'pco','customFields':["
-                CUSTOM("number", "sequence", "2") "," CUSTOM("string", "config", "'{\\'a\\':[1,null]}'") ","
-                CUSTOM("date", "deleted_at", "'2020-01-01T00:00:00Z'") "],'_rel':{'tab':'Tab/2'}}");
+                CUSTOM("number", "sequence", "2") "," CUSTOM("string", "config", "'{\\'a\\':[1,null]}'") "],'_rel':{'tab':'Tab/2'}}");
     assert_body(&page, "FieldOption", "70",
                 "{'label':'Blue','value':'Blue','order':3,'customFields':[],"
                 "'_rel':{'field_definition':'FieldDefinition/44'}}");
