@@ -2,9 +2,15 @@
 -- What is not certain waits for a person. $1 org, $2 adapter, $3 type, $4 entity tag; a row per candidate: $5 ids, $6 candidates,
 -- $7 "score reason,reason".
 WITH x AS (SELECT * FROM unnest($5::text[], $6::text[], $7::text[]) AS x (ext, eid, why)),
-l AS (
-    UPDATE sync.external_link l SET state = 'ambiguous', rev = l.rev + 1 FROM (SELECT DISTINCT ext FROM x) d
-    WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3 AND l.external_id = d.ext AND l.state = 'unmatched'
+k AS MATERIALIZED (
+    SELECT l.* FROM (SELECT DISTINCT ext FROM x) i
+    CROSS JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3
+        AND l.external_id = i.ext LIMIT 1) l
+), l AS (
+    INSERT INTO sync.external_link AS l (org_id, adapter, external_type, external_id, id, kind)
+    SELECT $1, $2, $3, k.external_id, k.id, k.kind FROM k
+    ON CONFLICT (org_id, adapter, external_type, external_id) DO UPDATE SET state = 'ambiguous', rev = l.rev + 1
+        WHERE l.state = 'unmatched'
     RETURNING l.external_id, l.rev
 ), v AS (
     INSERT INTO sync.review (org_id, adapter, kind, external_type, external_id, entity_type, link_rev)

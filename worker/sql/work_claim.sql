@@ -13,10 +13,10 @@ WITH first AS (
         AND ((state IN ('ready', 'waiting') AND due_at <= now()) OR (state = 'leased' AND lease_until < now()))
     ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED
 ), w AS (
-    UPDATE sync.work w SET state = 'leased', fence = w.fence + 1, taken_gen = w.gen,
-        lease_until = now() + $3 * interval '1 millisecond'
-    FROM due WHERE w.org_id = $1 AND w.adapter = $2 AND w.direction = 'in' AND w.record_type = due.record_type
-        AND w.record_id = due.record_id
+    INSERT INTO sync.work AS w (org_id, adapter, direction, record_type, record_id)
+    SELECT $1, $2, 'in', due.record_type, due.record_id FROM due
+    ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE SET state = 'leased', fence = w.fence + 1,
+        taken_gen = w.gen, lease_until = now() + $3 * interval '1 millisecond'
     RETURNING w.*
 ), r AS (
     SELECT id, started_at FROM sync.run WHERE org_id = $1 AND adapter = $2 AND state = 'running'
@@ -26,5 +26,5 @@ SELECT w.record_type, w.record_id, w.fence, w.attempts, w.reason, w.waits_for, w
     coalesce(l.missing_since <= now() - $5 * interval '1 millisecond', false), coalesce(r.id, 0), s.n,
     (extract(epoch FROM r.started_at) * 1000000)::bigint
 FROM w CROSS JOIN s LEFT JOIN r ON true
-LEFT JOIN sync.external_link l ON l.org_id = $1 AND l.adapter = $2 AND l.external_type = w.record_type
-    AND l.external_id = w.record_id
+LEFT JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2
+    AND l.external_type = w.record_type AND l.external_id = w.record_id LIMIT 1) l ON true
