@@ -124,9 +124,11 @@ static void record_def(const struct of_type_sql *s, struct of_buf *b, bool with_
     of_buf_str(b, with_deleted ? ", \"deletedAt\" timestamptz, \"deletedBy\" text)" : ")");
 }
 
-/* CTEs r, e, w: relations of the records in CTE b (external_id, entity_id, seen): edges where the other end is linked, a work row
+/* parent_known: b has parent_entity, which is linked and need not be looked up.
+ * CTEs r, e, w: relations of the records in CTE b (external_id, entity_id, seen): edges where the other end is linked, a work row
  * that waits where it is not. mode is the parameter that holds b, o or c. */
-static void edge_ctes(const struct of_adapter *a, const struct of_type_sql *s, const char *mode, struct of_buf *b)
+static void edge_ctes(const struct of_adapter *a, const struct of_type_sql *s, const char *mode, bool parent_known,
+                      struct of_buf *b)
 {
     const struct of_type *t = s->type;
     bool first = true;
@@ -139,9 +141,11 @@ static void edge_ctes(const struct of_adapter *a, const struct of_type_sql *s, c
         bool self = false;
         (void)of_relation_edge(a, t, rel, type, &self);
         const char *target_tag = of_type_find(a, rel->target)->entity;
-        of_buf_fmt(b, "%sSELECT '%s'::text AS edge_key, %s AS ref, '%s'::text AS rtype, %s AS self_source, '%s'::text AS ttag",
-                   first ? "" : " UNION ALL ", rel->edge_key ? rel->edge_key : rel->key,
-                   rel->kind == OF_REL_EDGES ? "m.ref" : "m.ref", type, self ? "true" : "false", target_tag);
+        bool is_parent = parent_known && strcmp(rel->target, t->with) == 0 && rel->kind == OF_REL_EDGE;
+        of_buf_fmt(b,
+                   "%sSELECT '%s'::text AS edge_key, m.ref, '%s'::text AS rtype, %s AS self_source, '%s'::text AS ttag, %s AS known",
+                   first ? "" : " UNION ALL ", rel->edge_key ? rel->edge_key : rel->key, type, self ? "true" : "false",
+                   target_tag, is_parent ? "b.parent_entity" : "NULL::text");
         if (rel->kind == OF_REL_EDGES) {
             of_buf_fmt(b, " FROM jsonb_array_elements_text(b.seen -> '_many' -> '%s') m (ref)", rel->key);
         } else {
@@ -150,8 +154,9 @@ static void edge_ctes(const struct of_adapter *a, const struct of_type_sql *s, c
         first = false;
     }
     of_buf_fmt(b,
-               ") v), r AS MATERIALIZED (SELECT v.*, t.entity_id AS other, t.state AS other_state FROM v "
-               "LEFT JOIN LATERAL (SELECT l.entity_id, l.state FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 "
+               ") v), r AS MATERIALIZED (SELECT v.*, coalesce(v.known, t.entity_id) AS other, "
+               "CASE WHEN v.known IS NULL THEN t.state ELSE 'linked' END AS other_state FROM v LEFT JOIN LATERAL ("
+               "SELECT l.entity_id, l.state FROM sync.external_link l WHERE v.known IS NULL AND l.org_id = $1 AND l.adapter = $2 "
                "AND l.external_type = split_part(v.ref, '/', 1) AND l.external_id = split_part(v.ref, '/', 2) "
                "AND l.kind = 'entity' LIMIT 1) t ON true)"
                ", e AS (INSERT INTO public.openfaith_edges AS e (\"orgId\", \"sourceEntityId\", \"sourceEntityTypeTag\", "
@@ -213,7 +218,7 @@ static void build_create(const struct of_adapter *a, struct of_type_sql *s)
                ", b AS MATERIALIZED (SELECT c.*, s.seen%s FROM c JOIN s ON s.link_id = c.id%s)",
                t->name, t->entity, t->owned ? ", f.parent_entity" : "", t->owned ? " JOIN f ON f.id = c.id" : "");
     if (s->has_edges) {
-        edge_ctes(a, s, "$5", &b);
+        edge_ctes(a, s, "$5", t->owned, &b);
     } else {
         of_buf_str(&b, ", m AS (SELECT $5::text)"); /* every parameter has a type */
     }
@@ -258,7 +263,7 @@ static void build_edges(const struct of_adapter *a, struct of_type_sql *s)
     link_lookup(&b, "l", "id, external_id, entity_id, state", type, "x.ext");
     base_lookup(&b, "b.seen", "l.id");
     of_buf_str(&b, " WHERE l.state = 'linked')");
-    edge_ctes(a, s, "$4", &b);
+    edge_ctes(a, s, "$4", false, &b);
     /* ids of records that wait for nothing any more come back */
     of_buf_str(&b, " SELECT b.external_id FROM b WHERE NOT EXISTS (SELECT FROM r WHERE r.external_id = b.external_id "
                    "AND coalesce(r.other_state, 'unmatched') IN ('unmatched', 'ambiguous'))");
