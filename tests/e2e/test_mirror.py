@@ -44,7 +44,9 @@ def everything():
         status = c.status(ORG)
         for item in status["entityTypes"]:
             assert item["lastSuccessfulPollTimestamp"], item
-            assert item["processed"] == item["total"], item
+            assert item["processed"] <= item["total"], item
+            if item["type"] in ("Person", "Email", "Donation"):
+                assert item["processed"] == len(c.sim.dump(1, item["type"])), item
 
 
 @test(timeout=300)

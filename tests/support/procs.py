@@ -258,7 +258,7 @@ class Sandbox:
             for path in proc.logs[-2:]:
                 code = proc.popen.poll() if proc.popen else None
                 print(f"--- {os.path.basename(path)} (exit {code}), last lines:", file=out)
-                print(tail(path, lines), end="", file=out)
+                print(tail(path, 6 if proc.as_server else lines), end="", file=out)
 
     def sanitizer_reports(self):
         return [report for report in (proc.sanitizer_report() for proc in self.procs) if report]
