@@ -405,7 +405,14 @@ static enum of_code stored(struct work_job *wj, struct of_apply *a, struct item 
         (void)of_err_set(&why, OF_E_NOT_FOUND, "%s is there but not linked", it->waits_for);
         return row_later(wj, a->db, it, "parked", 0, it->attempts, &why, err);
     }
-    return row_done(wj, a->db, it, err);
+    struct of_pgargs args = OF_PGARGS_INIT;
+    int64_t waiting = 0;
+    if (!list && it->target == it->type && strcmp(it->target_id, it->id) == 0) {
+        link_args(wj, it->type_name, it->id, &args);
+        of_pg_arg_int8(&args, it->fence);
+        OF_TRY(of_pg_run_count(a->db, &of_sql_work_waits, &args, &waiting, err));
+    }
+    return waiting ? OF_OK : row_done(wj, a->db, it, err);
 }
 
 static enum of_code failed(struct work_job *wj, struct of_apply *a, struct item *it, const struct of_err *why, struct of_err *err)
@@ -564,11 +571,26 @@ static void drop_items(struct work_job *wj)
     wj->n = 0;
 }
 
+static enum of_code running_run(struct work_job *wj, struct of_pg *db, struct of_err *err)
+{
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, wj->org);
+    of_pg_arg_text(&args, wj->adapter);
+    OF_TRY(of_pg_run(db, &of_sql_run_running, &args, &res, err));
+    wj->run = of_pgres_rows(res) > 0 ? of_pgres_i64(res, 0, 0) : 0;
+    return OF_OK;
+}
+
 static enum of_step finish(struct work_job *wj, struct of_pg *db, struct of_err *err)
 {
     OF_CLEANUP(of_freep) char *key = of_lane_key(wj->org, wj->adapter);
     bool finished = false;
-    if (wj->run && of_run_try_finish(db, wj->run, &finished, err) != OF_OK) {
+    enum of_code code = wj->run ? OF_OK : running_run(wj, db, err); /* whoever did the last row may have died before this */
+    if (code == OF_OK && wj->run) {
+        code = of_run_try_finish(db, wj->run, &finished, err);
+    }
+    if (code != OF_OK) {
         return retry(wj, err);
     }
     return leave(key, false) ? OF_STEP_DONE : OF_STEP_AGAIN;
@@ -749,6 +771,9 @@ enum of_code of_run_try_finish(struct of_pg *db, int64_t run, bool *ret_finished
     OF_TRY(of_pg_begin(db, err));
     enum of_code code = of_pg_run(db, &of_sql_run_lock, &args, NULL, err);
     code = code == OF_OK ? of_pg_run_count(db, &of_sql_run_finish, &args, &rows, err) : code;
+    if (code == OF_OK && rows > 0) {
+        (void)OF_FAILPOINT("worker.before_run_end");
+    }
     code = code == OF_OK ? of_pg_commit(db, err) : code;
     if (code != OF_OK) {
         of_pg_rollback(db);

@@ -274,6 +274,12 @@ static void an_edge_waits_for_its_other_end(void **state)
     bring(&c, "Person", "12", PERSON("Ann", "Lee", "\"Campus/2\""), "Email", "5", EMAIL("x@y.z", "99"));
     expect(&c, WORK, "Person/12|waiting|edge|Campus/2");
     expect(&c, LINKS, "Email/5|unmatched ; Person/12|linked"); /* owned: only below its parent */
+    const char *id = "12"; /* a hint does not get lost in the waiting; a look that finds it still waiting goes back to that */
+    ok(of_apply_begin(&c.a, &err));
+    ok(of_apply_hint(&c.a, "Person", &id, 1, "missing", 0, &err));
+    ok(of_pg_commit(db, &err));
+    expect(&c, WORK, "Person/12|ready|missing|Campus/2");
+    make_sql(&c, "UPDATE sync.work SET state = 'waiting', reason = 'edge' WHERE org_id = ORG");
     bring(&c, "Campus", "2", CAMPUS("East"));
     expect(&c, WORK, "Person/12|ready|edge|-");
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);

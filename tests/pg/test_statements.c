@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every statement of the programs against the migrated schema: it must prepare with the number of parameters that it says, and
- * those that run for every batch of records must find their rows by index once their plan is made for any values, which is the
- * one that a session keeps.
+ * those that run for every batch of records must find their rows by their whole keys, on tables that are new and on full ones, in
+ * a plan for the values and in the plan for any values that a session keeps.
  * OF_TEST_DATABASE_URL: a scratch database. OF_TEST_SHOW=name (or "all") prints plans. */
 #include <dirent.h>
 #include <setjmp.h>
@@ -402,6 +402,7 @@ static int plans(const char *when, const char *mode)
 static void batches_find_their_rows_by_index(void **state)
 {
     (void)state;
+    assert_true(script("SET enable_mergejoin = off; SET enable_seqscan = off")); /* as worker/main.c does */
     int bad = plans("new tables, any values", "SET plan_cache_mode = force_generic_plan");
     bad += plans("new tables, these values", "SET plan_cache_mode = force_custom_plan");
     assert_true(script("BEGIN"));

@@ -22,5 +22,6 @@ INSERT INTO sync.work AS w (org_id, adapter, direction, record_type, record_id, 
 SELECT $1, $2, 'in', $3, m.external_id, 'missing' FROM m, living WHERE NOT (m.missing > $5 AND m.missing * $6 > living.n)
 ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE
     SET gen = w.gen + 1, reason = 'missing',
-        state = CASE WHEN w.state = 'dead' THEN 'ready' ELSE w.state END,
+        state = CASE WHEN w.state IN ('ready', 'leased') THEN w.state ELSE 'ready' END,
+        due_at = CASE WHEN w.state IN ('ready', 'leased') THEN w.due_at ELSE now() END,
         attempts = CASE WHEN w.state = 'dead' THEN 0 ELSE w.attempts END
