@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/base/failpoint.h"
+#include "worker/pair.h"
 #include "worker/phase.h"
 #include "worker_sql.h"
 
@@ -198,6 +199,46 @@ static enum of_code in_transaction(struct of_apply *a, const struct of_record **
     return code;
 }
 
+/* --- two halves at once --- */
+
+enum { PAIR_MIN = 400 };
+
+struct half {
+    struct of_apply apply; /* db is filled in by who runs it */
+    const struct of_record **records;
+    size_t n;
+};
+
+static enum of_code write_half(struct of_pg *db, void *arg, struct of_err *err)
+{
+    struct half *h = arg;
+    h->apply.db = db;
+    return in_transaction(&h->apply, h->records, h->n, false, err);
+}
+
+/* Moves one half of the records behind the other, by id and in order: a record that stands in two pages is in one half only, the
+ * later after the earlier. Returns the size of the first half. */
+static size_t split_by_id(const struct of_record **records, size_t n)
+{
+    const struct of_record **second = of_reallocarray(NULL, n, sizeof *second);
+    size_t n_first = 0;
+    size_t n_second = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned hash = 0;
+        for (const char *c = records[i]->id; *c; c++) {
+            hash = hash * 31 + (unsigned char)*c;
+        }
+        if ((hash ^ hash >> 3) & 1U) {
+            records[n_first++] = records[i];
+        } else {
+            second[n_second++] = records[i];
+        }
+    }
+    memcpy(records + n_first, second, n_second * sizeof *second);
+    of_freep(&second);
+    return n_first;
+}
+
 /* The batch failed for good: halves find the one record that is to blame, which becomes a dead letter. */
 static enum of_code bisect(struct of_apply *a, const struct of_record **records, size_t n, bool now, struct of_err *err)
 {
@@ -260,7 +301,7 @@ static void count_progress(struct of_phase_job *pj)
         pj->total = -1;
         return;
     }
-    pj->total = OF_MAX(pj->committed.total, pj->committed.taken);
+    pj->total = pj->committed.total >= 0 ? pj->committed.total : pj->committed.taken; /* taken counts overlaps of ranges twice */
     pj->processed = OF_MIN(OF_MAX(pj->processed, pj->committed.taken), pj->total);
 }
 
@@ -334,11 +375,30 @@ static enum of_code write_pages(struct of_phase_job *pj, struct of_fetch *pages,
             records[n++] = &f->page.records[i];
         }
     }
+    struct of_pair *pair = NULL;
+    size_t own = n;
+    struct half half = {.apply = a, .records = NULL, .n = 0};
+    if (!a.again && n >= PAIR_MIN) {
+        own = split_by_id(records, n);
+        half.records = records + own;
+        half.n = n - own;
+        pair = of_pair_start(pj->w, write_half, &half);
+    }
     enum of_code code = of_apply_begin(&a, err);
     for (struct of_fetch *f = pages; f && code == OF_OK; f = f->next) {
         code = note_answer(pj, db, f, err);
     }
-    code = code == OF_OK ? write_records(&a, records, n, recheck, err) : code;
+    code = code == OF_OK ? write_records(&a, records, own, recheck, err) : code;
+    if (pair) {
+        bool done = false;
+        struct of_err half_err = OF_ERR_INIT;
+        enum of_code half_code = of_pair_join(pair, &done, &half_err);
+        if (code == OF_OK && half_code != OF_OK) {
+            *err = half_err;
+            code = half_code;
+        }
+        code = code == OF_OK && !done ? write_records(&a, half.records, half.n, false, err) : code;
+    }
     if (code == OF_OK && pj->audit) {
         code = write_audit(pj, &a, pages, err);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "worker/pair.h"
 #include "worker/phase.h"
 #include "worker_sql.h"
 
@@ -210,6 +211,8 @@ static enum of_code next_ids(struct of_phase_job *pj, struct of_pg *db, const st
     return OF_OK;
 }
 
+enum { PAIR_MIN = 400 };
+
 typedef enum of_code batch_fn(struct of_apply *a, const struct of_type *t, const struct of_pgarr *ids, struct of_err *err);
 
 static enum of_code do_create(struct of_apply *a, const struct of_type *t, const struct of_pgarr *ids, struct of_err *err)
@@ -218,11 +221,52 @@ static enum of_code do_create(struct of_apply *a, const struct of_type *t, const
     return OF_OK;
 }
 
+/* The other half of a batch that makes entities, on another executor. */
+struct half {
+    struct of_apply apply;
+    const struct of_type *type;
+    struct of_pgarr *ids;
+};
+
+static enum of_code create_half(struct of_pg *db, void *arg, struct of_err *err)
+{
+    struct half *h = arg;
+    h->apply.db = db;
+    OF_TRY(of_apply_begin(&h->apply, err));
+    enum of_code code = do_create(&h->apply, h->type, h->ids, err);
+    code = code == OF_OK ? of_pg_commit(db, err) : code;
+    if (code != OF_OK) {
+        of_pg_rollback(db);
+    }
+    return code;
+}
+
+/* ids in two halves at once; the second may be committed by itself (claims that are done are done). */
+static enum of_code create_both(struct of_phase_job *pj, struct of_apply *a, const struct of_pgres *res, struct of_err *err)
+{
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *own = of_pgarr_new(OF_PG_TEXT);
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *other = of_pgarr_new(OF_PG_TEXT);
+    for (int row = 0; row < of_pgres_rows(res); row++) {
+        of_pgarr_text(row % 2 == 0 ? own : other, of_pgres_text(res, row, 0));
+    }
+    struct half half = {.apply = *a, .type = pj->type, .ids = other};
+    struct of_err half_err = OF_ERR_INIT;
+    bool done = false;
+    struct of_pair *pair = of_pair_start(pj->w, create_half, &half);
+    enum of_code code = do_create(a, pj->type, own, err);
+    enum of_code half_code = of_pair_join(pair, &done, &half_err);
+    if (code == OF_OK && half_code != OF_OK) {
+        *err = half_err;
+        code = half_code;
+    }
+    return code == OF_OK && !done ? do_create(a, pj->type, other, err) : code;
+}
+
 static enum of_code one_transaction(struct of_phase_job *pj, struct of_apply *a, const struct of_pgarr *ids, batch_fn *fn,
-                                    bool move, struct of_err *err)
+                                    const struct of_pgres *both, bool move, struct of_err *err)
 {
     OF_TRY(of_apply_begin(a, err));
-    enum of_code code = fn(a, pj->type, ids, err);
+    enum of_code code = both ? create_both(pj, a, both, err) : fn(a, pj->type, ids, err);
     if (code == OF_OK && move) {
         OF_CLEANUP(of_freep) char *cursor = NULL;
         struct of_buf b = OF_BUF_INIT(64 * 1024);
@@ -262,7 +306,7 @@ static enum of_code halves(struct of_phase_job *pj, struct of_apply *a, const st
     if (of_pgarr_len(ids) == 0) {
         return OF_OK;
     }
-    enum of_code code = one_transaction(pj, a, ids, fn, false, err);
+    enum of_code code = one_transaction(pj, a, ids, fn, NULL, false, err);
     if (code == OF_OK || err->cls != OF_CLASS_PERMANENT) {
         return code;
     }
@@ -302,10 +346,11 @@ static enum of_go batch_step(struct of_phase_job *pj, const struct of_sql *sql, 
     if (rows > 0) {
         (void)of_strcopy(pj->after, sizeof pj->after, of_pgres_text(res, rows - 1, 0));
         pj->processed = pj->total >= 0 ? OF_MIN(pj->processed + rows, pj->total) : pj->processed + rows;
-        code = one_transaction(pj, &a, ids, of_pgarr_len(ids) ? fn : nothing, true, err);
+        bool pair = fn == do_create && rows >= PAIR_MIN && pj->type->kind == OF_KIND_ENTITY;
+        code = one_transaction(pj, &a, ids, of_pgarr_len(ids) ? fn : nothing, pair ? res : NULL, true, err);
         if (code != OF_OK && err->cls == OF_CLASS_PERMANENT && err->sqlstate[0]) {
             code = halves(pj, &a, res, 0, rows, fn, err);
-            code = code == OF_OK ? one_transaction(pj, &a, ids, nothing, true, err) : code;
+            code = code == OF_OK ? one_transaction(pj, &a, ids, nothing, NULL, true, err) : code;
         }
     }
     of_pgpool_put(pj->w->pool, db);
