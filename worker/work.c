@@ -42,6 +42,7 @@ struct work_job {
     struct of_wall run_started;
     int failures;
     bool weak;
+    bool gone; /* the org's lane went to another worker */
 };
 
 /* --- one job per connection --- */
@@ -422,6 +423,7 @@ static enum of_code failed(struct work_job *wj, struct of_apply *a, struct item 
         return row_later(wj, a->db, it, "ready", OF_MAX(why->retry_after_ms, 200), it->attempts, NULL, err);
     }
     if (why->cls == OF_CLASS_FENCED) { /* the org's lane went to another worker, which claims it */
+        wj->gone = true;
         return row_later(wj, a->db, it, "ready", 0, it->attempts, NULL, err);
     }
     if (why->cls == OF_CLASS_RECONNECT || why->cls == OF_CLASS_STOP) {
@@ -621,6 +623,11 @@ static enum of_step claim_more(struct work_job *wj)
 {
     struct of_err err = OF_ERR_INIT;
     struct of_pg *db = NULL;
+    if (wj->gone) {
+        OF_CLEANUP(of_freep) char *key = of_lane_key(wj->org, wj->adapter);
+        (void)leave(key, true);
+        return OF_STEP_DONE;
+    }
     if (of_pgpool_get(wj->w->pool, 10000, &db, &err) != OF_OK) {
         return retry(wj, &err);
     }
