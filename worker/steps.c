@@ -146,10 +146,10 @@ static enum of_go enter(struct of_phase_job *pj, const char *step, const char *e
             if (code == OF_OK) {
                 fresh = strcmp(step, "match") == 0 ? of_pgres_i64(res, 0, 2) == 0 : fresh;
                 pj->total = of_pgres_i64(res, 0, 0);
-                pj->processed = strcmp(step, "populate") == 0 ? of_pgres_i64(res, 0, 2)
-                                : strcmp(step, "create") == 0 ? of_pgres_i64(res, 0, 2)
-                                                              : 0;
+                pj->processed = fresh || strcmp(step, "create") == 0 ? of_pgres_i64(res, 0, 2) : 0;
             }
+        } else if (strcmp(step, "check") == 0) { /* all have been looked at, those that have no entity too */
+            pj->processed = OF_MAX(pj->processed, pj->total);
         }
         code = code == OF_OK ? of_phase_move(pj, db, step, fresh ? "{\"part\":\"fresh\"}" : NULL, error, err) : code;
         code = code == OF_OK && also ? also(pj, db, err) : code;
