@@ -368,6 +368,7 @@ static enum of_step waiting_for_answers(struct of_phase_job *pj)
 static enum of_step begin(struct of_phase_job *pj)
 {
     struct of_err err = OF_ERR_INIT;
+    of_stage_close(pj); /* pages of a slice that failed do not fit where this one begins */
     enum of_go go = load(pj, &err);
     if (go == OF_GO_AGAIN) {
         pj->slice_end = (struct of_boot){.ms = of_boot_now().ms + pj->w->conf->slice_ms};

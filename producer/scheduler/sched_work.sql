@@ -1,5 +1,6 @@
 -- One due-work message per (org, adapter) that has rows due or lease-expired for over a second, at most one per five seconds:
 -- a row of sync.schedule (kind work, never due by itself) remembers when, for all schedulers. One scheduler looks at a time.
+-- Runs of which nothing is left count as due too: who did their last row may have died before it could end them.
 -- The owners of open rows are found by a loose scan over work_due, so a backlog of one org costs one step; $4 owners a look.
 -- $1 how many expired leases, $2, $3 org and adapter after which to look, $4 how many owners
 -- -> org, adapter, generation; a row without generation says where the next look goes on
@@ -32,6 +33,15 @@ WITH RECURSIVE gate AS MATERIALIZED (
             AND s.emitted_at >= now() - interval '5 seconds')
     ORDER BY w.lease_until
     LIMIT $1
+), over AS (
+    SELECT r.org_id, r.adapter
+    FROM sync.run r
+    WHERE r.state = 'running' AND r.barrier AND (SELECT open FROM gate)
+      AND NOT EXISTS (SELECT FROM sync.phase p WHERE p.run_id = r.id AND p.step NOT IN ('done', 'error'))
+      AND NOT EXISTS (
+          SELECT FROM sync.work w
+          WHERE w.org_id = r.org_id AND w.adapter = r.adapter AND w.direction = 'in' AND w.state IN ('ready', 'leased')
+            AND w.priority = 0)
 ), asked AS (
     SELECT o.org_id, o.adapter
     FROM owner o
@@ -42,6 +52,8 @@ WITH RECURSIVE gate AS MATERIALIZED (
            LIMIT 1) < now() - interval '1 second'
     UNION
     SELECT e.org_id, e.adapter FROM expired e
+    UNION
+    SELECT o.org_id, o.adapter FROM over o
 ), due AS (
     SELECT a.org_id, a.adapter, c.generation
     FROM asked a

@@ -4,7 +4,7 @@ import os
 import random
 import time
 
-from harness import ACTIVE, Cluster, HarnessError
+from harness import ACTIVE, Cluster, HarnessError, wait_until
 from runner import test
 
 ORG = "kill-church"
@@ -86,7 +86,9 @@ def kill_at(cluster, index, point, nth, role, kind="pat", prepare=None):
 
 def matrix(name, points, role, nths=(1, 3), **options):
     runs = [(point, nth) for point in points for nth in nths]
-    with Cluster(name, kafka="real", people=60, orgs=len(runs), workers=0, schedulers=0) as c:
+    # slices so short that a phase takes several
+    with Cluster(name, kafka="real", people=60, orgs=len(runs), workers=0, schedulers=0, latency_ms=20,
+                 worker_env={"OF_SLICE_MS": 30}) as c:
         if role == "worker":
             c.add_scheduler()
         else:
@@ -127,6 +129,26 @@ def refresh_points():
         for index, point in enumerate(REFRESH_POINTS, 1):
             c.sim.post("/_sim/expire", {"org": index})
             kill_at(c, index, point, 1, "worker", kind="oauth")
+
+
+@test(timeout=200)
+def last_row_done():
+    """Whoever has worked off the last row of a run dies before the run is ended: no phase and no row is left to tell of it."""
+    with Cluster("kill-last", kafka="real", people=60, workers=0) as c:
+        victim = c.add_worker(OF_FAILPOINTS="worker.before_run_end=kill@1", OF_WAITING_RECHECK_MS=600000)
+        victim.killed = True  # its end is wanted
+        c.connect(ORG)
+        wait_until(lambda: c.value("SELECT count(*) FROM sync.external_link WHERE external_type = 'Person'"), 30, "people")
+        # the run ends with a row, not with a phase
+        c.query("INSERT INTO sync.work (org_id, adapter, direction, record_type, record_id, reason, due_at) SELECT org_id, adapter, "
+                "'in', external_type, external_id, 'read again', now() + interval '6 seconds' FROM sync.external_link "
+                "WHERE external_type = 'Person' LIMIT 1 RETURNING 1")
+        assert victim.wait(60) == -9
+        phases = c.query("SELECT external_type, step FROM sync.phase WHERE step NOT IN ('done', 'error')")
+        assert not phases, phases
+        assert not c.query("SELECT FROM sync.work WHERE priority = 0")
+        c.add_worker()
+        finish(c)
 
 
 @test(timeout=300)
