@@ -205,9 +205,11 @@ static void merged(struct church *c, const char *kept, const char *removed)
     "{\"number\":\"" number "\",\"primary\":false,\"location\":\"Mobile\",\"customFields\":[],\"_rel\":{\"person\":\"Person/" person "\"}}"
 
 #define EDGES                                                                                                             \
-    "SELECT s.external_type || '/' || s.external_id AS a, \"relationshipType\" AS b, t.external_type || '/' || t.external_id AS c," \
-    " g.\"sourceEntityTypeTag\" || '>' || g.\"targetEntityTypeTag\" AS d, CASE WHEN g.\"deletedAt\" IS NULL THEN 'lives' ELSE 'gone' END AS e" \
-    " FROM public.openfaith_edges g JOIN sync.external_link s ON s.org_id = ORG AND s.entity_id = \"sourceEntityId\" AND s.kind = 'entity'" \
+    "SELECT s.external_type || '/' || s.external_id AS a, \"relationshipType\" AS b,"                                       \
+    " t.external_type || '/' || t.external_id AS c, g.\"sourceEntityTypeTag\" || '>' || g.\"targetEntityTypeTag\" AS d,"    \
+    " CASE WHEN g.\"deletedAt\" IS NULL THEN 'lives' ELSE 'gone' END AS e"                                                  \
+    " FROM public.openfaith_edges g"                                                                                       \
+    " JOIN sync.external_link s ON s.org_id = ORG AND s.entity_id = \"sourceEntityId\" AND s.kind = 'entity'"                 \
     " JOIN sync.external_link t ON t.org_id = ORG AND t.entity_id = \"targetEntityId\" AND t.kind = 'entity'"                \
     " WHERE g.\"orgId\" = ORG ORDER BY 2, 1, 3"
 #define WORK                                                                                                              \

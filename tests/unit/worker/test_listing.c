@@ -48,6 +48,7 @@ struct sim {
     int failures[OF_LISTING_MAX];
     int changes, faults, interrupts; /* left */
     int requests, rewalks, unreadable;
+    bool from_somewhere;
 };
 
 static uint64_t rnd(struct sim *s, uint64_t below)
@@ -207,6 +208,7 @@ static void change(struct sim *s)
         int at = (int)rnd(s, (uint64_t)s->n);
         int index = s->order[at];
         take_out(s, at);
+        s->all[index].due = s->all[index].due && s->from_somewhere; /* else the look at what changed shows it */
         s->all[index].has_time = true;
         s->all[index].second = s->now;
         place(s, index);
@@ -335,7 +337,8 @@ static void begin(struct sim *s, uint64_t seed, enum course course)
     static const int ties[] = {0, 50, 90, 98, 100};
     int nulls = s->by == OF_LIST_CREATED && rnd(s, 4) == 0 ? (int)rnd(s, 260) : 0;
     fill(s, n, OF_MIN(nulls, n), ties[rnd(s, 5)], rnd(s, 3) == 0);
-    bool has_from = s->by == OF_LIST_UPDATED; /* that is how it is used: what changed since */
+    bool has_from = s->by == OF_LIST_UPDATED && rnd(s, 3) > 0; /* what changed since; else in several ways like the others */
+    s->from_somewhere = has_from;
     struct of_wall from = {.us = (EPOCH + (int64_t)rnd(s, (uint64_t)(s->now - EPOCH) + 1) - 20) * 1000000};
     for (int i = 0; i < s->n; i++) {
         struct row *r = &s->all[s->order[i]];
