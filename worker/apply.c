@@ -120,6 +120,15 @@ static const char *kind_name(enum of_kind k)
     return names[k];
 }
 
+static void add_time(struct of_pgarr *times, bool has, struct of_wall at)
+{
+    if (has) {
+        of_pgarr_int8(times, at.us);
+    } else {
+        of_pgarr_null(times);
+    }
+}
+
 struct stage_arrays {
     struct of_pgarr *ids, *created, *updated, *bodies, *keys, *meta;
 };
@@ -127,16 +136,8 @@ struct stage_arrays {
 static void add_record(struct stage_arrays *s, const struct of_type *t, const struct of_record *r, struct of_buf *meta)
 {
     of_pgarr_text(s->ids, r->id);
-    if (r->has_created) {
-        of_pgarr_int8(s->created, r->created_at.us);
-    } else {
-        of_pgarr_null(s->created);
-    }
-    if (r->has_updated) {
-        of_pgarr_int8(s->updated, r->updated_at.us);
-    } else {
-        of_pgarr_null(s->updated);
-    }
+    add_time(s->created, r->has_created, r->created_at);
+    add_time(s->updated, r->has_updated, r->updated_at);
     of_pgarr_mem(s->bodies, r->body, r->body_len);
     of_pgarr_text(s->keys, r->match_keys);
     metadata(t, r, meta);
@@ -162,16 +163,19 @@ enum of_code of_apply_hint(struct of_apply *a, const char *type, const char *con
     return of_pg_run(a->db, &of_sql_hint, &args, NULL, err);
 }
 
-/* Known records: marks those that are known just so (same[i]), hints children that are no longer named. */
+/* Known records: marks those that are known just so (same[i]), hints children that are no longer named. moved takes the ids of
+ * those of which nothing but their time is new. */
 static enum of_code known(struct of_apply *a, const struct of_type *t, const struct of_record *const *records, size_t n,
-                          bool *same, struct of_err *err)
+                          bool *same, struct of_pgarr *moved, struct of_err *err)
 {
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *bodies = of_pgarr_new(OF_PG_JSONB);
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *updated = of_pgarr_new(OF_PG_TIMESTAMPTZ);
     OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
     for (size_t i = 0; i < n; i++) {
         of_pgarr_text(ids, records[i]->id);
         of_pgarr_mem(bodies, records[i]->body, records[i]->body_len);
+        add_time(updated, records[i]->has_updated, records[i]->updated_at);
     }
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, a->conn->org);
@@ -179,9 +183,12 @@ static enum of_code known(struct of_apply *a, const struct of_type *t, const str
     of_pg_arg_text(&args, t->name);
     of_pg_arg_array(&args, ids);
     of_pg_arg_array(&args, bodies);
+    of_pg_arg_array(&args, updated);
     OF_TRY(of_pg_run(a->db, &of_sql_stage_known, &args, &res, err));
     for (int row = 0; row < of_pgres_rows(res); row++) {
-        if (of_pgres_text(res, row, 0)[0] == 's') {
+        if (of_pgres_text(res, row, 0)[0] == 't') {
+            of_pgarr_text(moved, of_pgres_text(res, row, 1));
+        } else if (of_pgres_text(res, row, 0)[0] == 's') {
             const char *id = of_pgres_text(res, row, 1);
             size_t lo = 0;
             size_t hi = n;
@@ -242,7 +249,8 @@ enum of_code of_apply_stage(struct of_apply *a, const struct of_type *type, cons
     size_t m = 0;
     const struct of_record **sorted = sort_unique(records, n, &m);
     bool *same = of_calloc(m, sizeof *same);
-    enum of_code code = a->again ? known(a, type, sorted, m, same, err) : OF_OK;
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *moved = of_pgarr_new(OF_PG_TEXT);
+    enum of_code code = a->again ? known(a, type, sorted, m, same, moved, err) : OF_OK;
     struct stage_arrays s = {of_pgarr_new(OF_PG_TEXT),  of_pgarr_new(OF_PG_TIMESTAMPTZ), of_pgarr_new(OF_PG_TIMESTAMPTZ),
                              of_pgarr_new(OF_PG_JSONB), of_pgarr_new(OF_PG_TEXT),        of_pgarr_new(OF_PG_JSONB)};
     struct of_buf meta = OF_BUF_INIT(4096);
@@ -254,6 +262,14 @@ enum of_code of_apply_stage(struct of_apply *a, const struct of_type *type, cons
         }
         if (of_pgarr_len(s.ids) > 0) {
             code = stage_run(a, type, &s, err);
+        }
+        if (code == OF_OK && of_pgarr_len(moved) > 0) {
+            struct of_pgargs args = OF_PGARGS_INIT;
+            of_pg_arg_text(&args, a->conn->org);
+            of_pg_arg_text(&args, a->conn->adapter_name);
+            of_pg_arg_text(&args, type->name);
+            of_pg_arg_array(&args, moved);
+            code = of_pg_run(a->db, &of_sql_stage_moved, &args, NULL, err);
         }
     }
     of_buf_done(&meta);
@@ -389,6 +405,20 @@ enum of_code of_apply_wake(struct of_apply *a, const struct of_type *type, char 
     return of_pg_run(a->db, &of_sql_wake_waiting, &args, NULL, err);
 }
 
+static enum of_code any_unmatched(struct of_apply *a, const struct of_type *t, const struct of_pgarr *ids, bool *ret_any,
+                                  struct of_err *err)
+{
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_text(&args, t->name);
+    of_pg_arg_array(&args, ids);
+    int64_t rows = 0;
+    OF_TRY(of_pg_run_count(a->db, &of_sql_any_unmatched, &args, &rows, err));
+    *ret_any = rows > 0;
+    return OF_OK;
+}
+
 enum of_code of_apply_records(struct of_apply *a, const struct of_record *const *records, size_t n, struct of_err *err)
 {
     for (const struct of_type *t = a->conn->adapter->types; t->name; t++) {
@@ -405,11 +435,15 @@ enum of_code of_apply_records(struct of_apply *a, const struct of_record *const 
             continue;
         }
         bool any = false;
-        OF_TRY(of_apply_can_match(a, t, &any, err));
-        if (any) {
-            OF_TRY(of_apply_match(a, t, ids, err));
+        OF_TRY(any_unmatched(a, t, ids, &any, err));
+        if (any) { /* mostly they are known: then nothing has to look through all entities of the organization */
+            bool can = false;
+            OF_TRY(of_apply_can_match(a, t, &can, err));
+            if (can) {
+                OF_TRY(of_apply_match(a, t, ids, err));
+            }
+            OF_TRY(of_apply_create(a, t, ids, m, err));
         }
-        OF_TRY(of_apply_create(a, t, ids, m, err));
         OF_TRY(of_apply_populate(a, t, ids, err));
         OF_TRY(of_apply_wake(a, t, list, m, err));
     }

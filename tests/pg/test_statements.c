@@ -248,6 +248,7 @@ static const struct keyed keyed[] = {
     {"wake_type", {HEAD, "'Person'"}},
     {"wake_waiting", {HEAD, "R"}},
     {"any_waiting", {HEAD}},
+    {"any_unmatched", {HEAD, "'Person'", "I"}},
     {"work_claim", {HEAD, "60000", "50", "600000"}},
     {"work_done", {HEAD, "'Email'", "'1'", "1"}},
     {"work_later", {HEAD, "'Email'", "'1'", "1", "'ready'", "1000", "1", "NULL", "NULL"}},
