@@ -217,7 +217,8 @@ struct keyed {
 #define HEAD "'org_1'", "'pco'"
 static const struct keyed keyed[] = {
     {"stage", {HEAD, "'Person'", "'entity'", "I", "N", "N", "J", "T", "J", "1", "1", "NULL"}},
-    {"stage_known", {HEAD, "'Person'", "I", "J"}},
+    {"stage_known", {HEAD, "'Person'", "I", "J", "N"}},
+    {"stage_moved", {HEAD, "'Person'", "I"}},
     {"link_reference", {HEAD, "'Person'", "I"}},
     {"reference_seen", {HEAD, "'Person'", "I"}},
     {"base_applied", {HEAD, "'Person'", "I", "J", "B"}},
@@ -238,7 +239,6 @@ static const struct keyed keyed[] = {
     {"match_link", {HEAD, "'Person'", "I", "E", "'person'"}},
     {"match_review", {HEAD, "'Person'", "'person'", "I", "E", "T"}},
     {"merged_edges", {"'org_1'", "'person_1_1'", "'person_1_2'", "'sync:pco'"}},
-    {"merged_link", {HEAD, "'Person'", "'1'", "'2'"}},
     {"review_conflict", {HEAD, "'Person'", "'person'", "I", "E", "T"}},
     {"suspect", {HEAD, "'Person'", "'1'"}},
     {"values_link", {HEAD, "'FieldDatum'", "I", "'b'", "'customizable'", "'field_definition'"}},
