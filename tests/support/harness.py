@@ -304,11 +304,12 @@ class Cluster:
     # -- connections ---------------------------------------------------------------------------------------------------
     def credentials_file(self, org_index, kind="pat", **more):
         path = os.path.join(self.box.path, f"credentials-{org_index}-{kind}.json")
+        mark = (self.sim_args or {}).get("mark") or ""  # ends every secret
         if kind == "pat":
-            value = {"type": "pat", "app_id": f"app-{org_index}", "secret": f"secret-{org_index}"}
+            value = {"type": "pat", "app_id": f"app-{org_index}", "secret": f"secret-{org_index}{mark}"}
         else:
-            value = {"type": "oauth", "client_id": f"client-{org_index}", "client_secret": f"clientsecret-{org_index}",
-                     "refresh_token": f"refresh-{org_index}-0", "access_token": f"access-{org_index}-0",
+            value = {"type": "oauth", "client_id": f"client-{org_index}", "client_secret": f"clientsecret-{org_index}{mark}",
+                     "refresh_token": f"refresh-{org_index}-0{mark}", "access_token": f"access-{org_index}-0{mark}",
                      "expires_at": int(time.time()) + 7200}
         value.update(more)
         with contextlib.suppress(FileNotFoundError):

@@ -1,0 +1,9 @@
+-- params: 4
+-- Records of which nothing but their time is new: applied once more, so that the entity carries it too.
+-- $1 org, $2 adapter, $3 type, $4 ids.
+INSERT INTO sync.base AS b (org_id, link_id)
+SELECT $1, l.id FROM unnest($4::text[]) AS i (ext)
+CROSS JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3
+    AND l.external_id = i.ext LIMIT 1) l
+WHERE l.state = 'linked'
+ON CONFLICT (org_id, link_id) DO UPDATE SET staged = b.seen WHERE b.staged IS NULL AND b.seen IS NOT NULL
