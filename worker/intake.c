@@ -18,6 +18,7 @@
 #define HAND_OVER_MS 600 /* of a revocation's second */
 #define REVOKE_WAIT_MS 250
 #define LIVE_MS 30000
+#define TELL_AGAIN_MS 5000
 #define JOIN_MS 15000 /* a worker beyond the number of partitions gets none, and is ready even so */
 
 const char *const of_intake_topics[OF_INTAKE_TOPICS] = {OF_TOPIC_LIVE, OF_TOPIC_BULK};
@@ -150,6 +151,21 @@ static void on_revoke(void *arg, const char *const *topics, const int32_t *parti
            OF_I("dur_ms", of_mono_now().ms - begin.ms));
 }
 
+/* Now and then is enough: remote remembers it for a minute of silence. */
+static void tell_partition(struct of_intake *in, const struct of_task_msg *task, const char *key, const struct of_intake_part *p)
+{
+    uint64_t hash = (uint64_t)p->epoch;
+    for (const char *c = key; *c; c++) {
+        hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
+    }
+    struct of_told *told = &in->told[(hash ^ (hash >> 32)) % OF_INTAKE_TOLD];
+    int64_t now = of_mono_now().ms;
+    if (told->hash != hash || now - told->at_ms > TELL_AGAIN_MS) {
+        *told = (struct of_told){.hash = hash, .at_ms = now};
+        of_remote_set_partition(in->w->remote, task->org, task->adapter, p->partition);
+    }
+}
+
 static void on_message(void *arg, const struct of_kafka_msg *msg, int64_t epoch)
 {
     struct of_intake *in = arg;
@@ -169,7 +185,7 @@ static void on_message(void *arg, const struct of_kafka_msg *msg, int64_t epoch)
         return;
     }
     OF_CLEANUP(of_freep) char *key = of_lane_key(task.org, task.adapter);
-    of_remote_set_partition(in->w->remote, task.org, task.adapter, msg->partition);
+    tell_partition(in, &task, key, p);
     of_items_accept(in, &task, m);
     of_task_msg_done(&task);
     if (of_lanes_depth(in->w->lanes, key) > (size_t)in->w->conf->lane_max) {

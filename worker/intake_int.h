@@ -10,7 +10,7 @@
 #include "common/kafka/kafka.h"
 #include "worker/intake.h"
 
-enum { OF_INTAKE_TOPICS = 2, OF_INTAKE_BUCKETS = 1024 };
+enum { OF_INTAKE_TOPICS = 2, OF_INTAKE_BUCKETS = 8192, OF_INTAKE_TOLD = 4096 };
 
 /* A message whose job is not over. */
 struct of_item {
@@ -45,6 +45,10 @@ struct of_intake {
     size_t n_parts;
     int64_t epochs;
     struct of_mono committed_at, gauged_at;
+    struct of_told {
+        uint64_t hash; /* of lane and assignment */
+        int64_t at_ms;
+    } told[OF_INTAKE_TOLD]; /* lanes whose partition remote knows: it need not hear of every message */
 
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t fewer; /* an item is over */

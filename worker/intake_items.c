@@ -40,10 +40,21 @@ static uint64_t mix(uint64_t h, const char *s)
     return (h ^ 0xff) * UINT64_C(1099511628211);
 }
 
+#define FNV_BASIS UINT64_C(14695981039346656037)
+
+/* Phases by run (unique everywhere) and type, the others by connection. */
+static uint64_t hash_of_phase(int64_t run, const char *type)
+{
+    uint64_t h = mix((FNV_BASIS ^ (uint64_t)run) * UINT64_C(1099511628211), type);
+    return h ^ (h >> 32);
+}
+
 static uint64_t hash_of(const char *key, const struct of_task_msg *msg)
 {
-    uint64_t h = mix(UINT64_C(14695981039346656037), key) ^ (uint64_t)msg->kind;
-    h = mix(h * UINT64_C(1099511628211) ^ (uint64_t)msg->run, msg->type ? msg->type : "");
+    if (msg->kind == OF_TASK_PHASE) {
+        return hash_of_phase(msg->run, msg->type);
+    }
+    uint64_t h = mix(FNV_BASIS ^ (uint64_t)msg->kind, key);
     return h ^ (h >> 32);
 }
 
@@ -197,12 +208,10 @@ void of_items_accept(struct of_intake *in, struct of_task_msg *msg, struct of_tr
 void of_intake_phase_done(struct of_intake *in, int64_t run, const char *type, int64_t seq)
 {
     lock(in);
-    for (size_t i = 0; i < OF_INTAKE_BUCKETS; i++) {
-        for (struct of_item *item = in->buckets[i]; item; item = item->hash_next) {
-            if (item->msg.kind == OF_TASK_PHASE && item->msg.run == run && item->msg.seq == seq &&
-                of_str_eq(item->msg.type, type) && item->is_started) {
-                item->is_left = true;
-            }
+    for (struct of_item *item = in->buckets[hash_of_phase(run, type) % OF_INTAKE_BUCKETS]; item; item = item->hash_next) {
+        if (item->msg.kind == OF_TASK_PHASE && item->msg.run == run && item->msg.seq == seq &&
+            of_str_eq(item->msg.type, type) && item->is_started) {
+            item->is_left = true;
         }
     }
     unlock(in);
