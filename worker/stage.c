@@ -360,6 +360,9 @@ static enum of_code write_audit(struct of_phase_job *pj, struct of_apply *a, con
 static enum of_code write_pages(struct of_phase_job *pj, struct of_fetch *pages, bool recheck, struct of_err *err)
 {
     struct of_pg *db = NULL;
+    if (OF_FAILPOINT("worker.stage_write")) {
+        return of_err_set(err, OF_E_DB, "failpoint");
+    }
     OF_TRY(of_pgpool_get(pj->w->pool, 10000, &db, err));
     struct of_apply a = of_phase_apply(pj, db);
     a.again = recheck || strcmp(pj->run_kind, "initial") != 0;
