@@ -238,7 +238,7 @@ static void an_older_or_equal_read_changes_nothing(void **state)
     stage(&c, "Person", "12", PERSON("Old", "Lee", "null"));
     expect(&c, "SELECT staged ->> 'firstName' AS a FROM sync.base WHERE org_id = ORG AND staged ? 'firstName'", "Anna");
     OF_CLEANUP(of_freep) char *before = ask(&c, "SELECT ctid AS a, xmin::text AS b FROM sync.external_link WHERE org_id = ORG");
-    c.now += 500;
+    c.now += 80; /* the same moment as at first */
     stage(&c, "Person", "12", PERSON("Anna", "Lee", "null"), "Email", "5", EMAIL("a@b.c", "12"));
     expect(&c, "SELECT ctid AS a, xmin::text AS b FROM sync.external_link WHERE org_id = ORG", before);
     church_done(&c);

@@ -330,7 +330,11 @@ static int plan(const struct keyed *k, const char *when)
     const char *show = getenv("OF_TEST_SHOW");
     struct of_buf b = OF_BUF_INIT(1024 * 1024);
     of_buf_fmt(&b, "EXPLAIN (COSTS OFF) EXECUTE \"t_%s\" (", k->name);
-    for (int i = 0; i < (int)OF_ARRAY_LEN(k->args) && k->args[i]; i++) {
+    int nparams = 0;
+    for (int i = 0; i < n_all; i++) {
+        nparams = strcmp(all[i].name, k->name) == 0 ? all[i].nparams : nparams;
+    }
+    for (int i = 0; i < nparams && k->args[i]; i++) {
         of_buf_str(&b, i ? ", " : "");
         argument(&b, k->args[i]);
     }
