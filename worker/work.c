@@ -257,8 +257,13 @@ static bool is_tombstone(const char *state)
 static enum of_code try_edges(struct work_job *wj, struct of_apply *a, struct item *it, bool *ret_done, struct of_err *err)
 {
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = NULL;
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *held = NULL;
     char state[24];
     int64_t tied = 0;
+    struct of_pgargs hold = OF_PGARGS_INIT;
+    link_args(wj, it->type_name, it->id, &hold);
+    of_pg_arg_int8(&hold, it->fence);
+    OF_TRY(of_pg_run(a->db, &of_sql_work_hold, &hold, &held, err));
     OF_TRY(one_id(&ids, it->id));
     OF_TRY(of_apply_edges(a, it->type, ids, &tied, err));
     OF_TRY(link_state(wj, a->db, it->type->name, it->id, state, sizeof state, err));
@@ -270,6 +275,9 @@ static enum of_code try_edges(struct work_job *wj, struct of_apply *a, struct it
         (void)of_strcopy(type, OF_MIN(sizeof type, (size_t)(slash - it->waits_for) + 1), it->waits_for);
         OF_TRY(link_state(wj, a->db, type, slash + 1, state, sizeof state, err));
         *ret_done = is_tombstone(state) && it->type->kind != OF_KIND_ENTITY;
+    }
+    if (of_pgres_rows(held) == 0 || !of_pgres_bool(held, 0, 0)) {
+        return OF_OK; /* somebody else has hinted it: it is looked at again */
     }
     struct of_pgargs args = OF_PGARGS_INIT;
     link_args(wj, it->type_name, it->id, &args);
