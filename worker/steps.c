@@ -346,7 +346,8 @@ static enum of_go batch_step(struct of_phase_job *pj, const struct of_sql *sql, 
     if (rows > 0) {
         (void)of_strcopy(pj->after, sizeof pj->after, of_pgres_text(res, rows - 1, 0));
         pj->processed = pj->total >= 0 ? OF_MIN(pj->processed + rows, pj->total) : pj->processed + rows;
-        bool pair = fn == do_create && rows >= PAIR_MIN && pj->type->kind == OF_KIND_ENTITY;
+        /* not fields: their keys are made unique by looking at each other */
+        bool pair = fn == do_create && rows >= PAIR_MIN && pj->type->kind == OF_KIND_ENTITY && strcmp(pj->type->entity, "field") != 0;
         code = one_transaction(pj, &a, ids, of_pgarr_len(ids) ? fn : nothing, pair ? res : NULL, true, err);
         if (code != OF_OK && err->cls == OF_CLASS_PERMANENT && err->sqlstate[0]) {
             code = halves(pj, &a, res, 0, rows, fn, err);
