@@ -156,7 +156,12 @@ static void edge_ctes(const struct of_adapter *a, const struct of_type_sql *s, c
     of_buf_fmt(b,
                ") v), r AS MATERIALIZED (SELECT v.*, coalesce(v.known, t.entity_id) AS other, "
                "CASE WHEN v.known IS NULL THEN t.state ELSE 'linked' END AS other_state FROM v LEFT JOIN LATERAL ("
-               "SELECT l.entity_id, l.state FROM sync.external_link l WHERE v.known IS NULL AND l.org_id = $1 AND l.adapter = $2 "
+               "SELECT CASE WHEN l.state = 'merged_into' THEN k.entity_id ELSE l.entity_id END AS entity_id, "
+               "CASE WHEN l.state = 'merged_into' THEN k.state ELSE l.state END AS state FROM sync.external_link l "
+               "LEFT JOIN LATERAL (SELECT m.entity_id, m.state FROM sync.external_link m WHERE l.state = 'merged_into' "
+               "AND m.org_id = $1 AND m.adapter = $2 AND m.external_type = l.external_type "
+               "AND m.external_id = l.link_metadata ->> 'mergedInto' LIMIT 1) k ON true "
+               "WHERE v.known IS NULL AND l.org_id = $1 AND l.adapter = $2 "
                "AND l.external_type = split_part(v.ref, '/', 1) AND l.external_id = split_part(v.ref, '/', 2) "
                "AND l.kind = 'entity' LIMIT 1) t ON true)"
                ", e AS (INSERT INTO public.openfaith_edges AS e (\"orgId\", \"sourceEntityId\", \"sourceEntityTypeTag\", "

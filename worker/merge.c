@@ -328,6 +328,17 @@ static void merge_custom_fields(const struct of_merge_in *in, struct of_merge_ou
     of_buf_done(&b);
 }
 
+/* Nothing of the row changes, but a relation or a child did, and with it their updated_at: a row that says nothing but theirs
+ * carries it too. */
+static bool only_time_moved(const struct of_merge_in *in, const struct of_merge_out *out)
+{
+    const char *s = of_json_text(of_json_get(in->row, "updatedAt"));
+    const char *by = of_json_text(of_json_get(in->row, "updatedBy"));
+    struct of_wall at;
+    return out->only_theirs && in->has_theirs_at && (!by || strncmp(by, "sync:", 5) == 0) && s && of_time_parse(s, &at) &&
+           at.us < in->theirs_at.us;
+}
+
 void of_merge(const struct of_merge_in *in, struct of_merge_out *out)
 {
     memset(out, 0, sizeof *out);
@@ -348,6 +359,8 @@ void of_merge(const struct of_merge_in *in, struct of_merge_out *out)
     }
     if (out->patch.len) {
         of_buf_char(&out->patch, '}');
+    } else if (only_time_moved(in, out)) {
+        of_buf_str(&out->patch, "{}");
     }
     if (out->agreed.len) {
         of_buf_char(&out->agreed, '}');

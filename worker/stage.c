@@ -612,8 +612,12 @@ enum of_go of_stage_step(struct of_phase_job *pj, struct of_err *err)
             return go;
         }
     }
-    if (t->weak) {
-        return of_phase_done(pj, NULL, err);
+    if (t->weak) { /* a row per parent is owed at its end, so all parents must be there */
+        static const char *const open[] = {"stage", "match", "create", "populate", "check"};
+        OF_CLEANUP(of_pgarr_freep) struct of_pgarr *parent = of_pgarr_new(OF_PG_TEXT);
+        of_pgarr_text(parent, t->with);
+        enum of_go go = of_phase_blocked(pj, parent, open, 5, "waits for the last look at its parents", err);
+        return go == OF_GO_AGAIN ? of_phase_done(pj, NULL, err) : go;
     }
     if (t->with) {
         OF_CLEANUP(of_pgarr_freep) struct of_pgarr *carrier = of_pgarr_new(OF_PG_TEXT);

@@ -293,7 +293,16 @@ static enum of_code no_target(struct work_job *wj, struct of_apply *a, struct it
     link_args(wj, it->target->name, it->target_id, &args);
     of_pg_arg_text(&args, kinds[it->target->kind]);
     OF_TRY(of_pg_run(a->db, &of_sql_tombstone, &args, NULL, err));
-    return row_done(wj, a->db, it, err);
+    if (!it->type || it->type->owned || it->id[0] == '@') { /* it goes with its parent */
+        return row_done(wj, a->db, it, err);
+    }
+    struct of_pgargs again = OF_PGARGS_INIT;
+    of_pg_arg_text(&again, wj->org);
+    of_pg_arg_text(&again, wj->adapter);
+    of_pg_arg_text(&again, it->type_name);
+    of_pg_arg_text(&again, it->id);
+    of_pg_arg_int8(&again, it->fence);
+    return of_pg_run(a->db, &of_sql_work_reread, &again, NULL, err);
 }
 
 static enum of_code gone(struct work_job *wj, struct of_apply *a, struct item *it, struct of_err *err)
