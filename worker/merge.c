@@ -22,6 +22,13 @@ static bool is_empty(const struct of_json *v, const struct of_entity_column *c)
     return (s && *s == '\0') || (of_json_bool(v, &b) && !b) || (of_json_double(v, &d) && d == 0);
 }
 
+/* Nothing was said: a false or a 0 is a value of whoever says it. */
+static bool says_nothing(const struct of_json *v, const struct of_entity_column *c)
+{
+    const char *s = of_json_text(v);
+    return of_json_is_null(v) || (c->not_null && s && *s == '\0');
+}
+
 static bool same(const struct of_json *a, const struct of_json *b, const struct of_entity_column *c)
 {
     if (is_empty(a, c) && is_empty(b, c)) {
@@ -155,7 +162,7 @@ static void merge_column(const struct of_merge_in *in, struct of_merge_out *out,
     bool theirs_changed = !same(theirs, before, c);
     bool ours_changed = !same(ours, agreed, c);
     const char *rule = "";
-    enum choice choice = decide(in, same(theirs, ours, c), is_empty(theirs, c), is_empty(ours, c), before != NULL,
+    enum choice choice = decide(in, same(theirs, ours, c), says_nothing(theirs, c), says_nothing(ours, c), before != NULL,
                                 theirs_changed, ours_changed, &rule);
     if (choice == CHOICE_THEIRS) {
         char *value = json_of(theirs);

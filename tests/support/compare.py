@@ -171,7 +171,8 @@ class Comparison:
             definition, person = relation(record, "field_definition"), relation(record, "customizable")
             link = self.links["FieldDatum"].get(ident)
             entity = self.entities.get(("Person", person))
-            if link is not None and entity is not None and definition in definitions:
+            known = self.mode != "openfaith" or ("FieldDefinition", definition) in self.entities  # else there is no such field
+            if link is not None and entity is not None and definition in definitions and known:
                 if link["state"] != "linked" or link["entity_type"] != "person" or link["entity_id"] != entity:
                     self.out.add("link FieldDatum", f"{ident}: {link['state']} {link['entity_type']} "
                                                     f"{link['entity_id']}, not linked person {entity}")
