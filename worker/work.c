@@ -738,6 +738,25 @@ static enum of_step work_items(struct work_job *wj)
     return OF_STEP_AGAIN;
 }
 
+/* Leaving: nobody shall wait for the leases to run out. */
+static void give_back(struct work_job *wj)
+{
+    struct of_err err = OF_ERR_INIT;
+    struct of_pg *db = NULL;
+    if (wj->n == 0 || of_pgpool_get(wj->w->pool, 1000, &db, &err) != OF_OK) {
+        return;
+    }
+    enum of_code code = OF_OK;
+    for (int i = 0; i < wj->n && code == OF_OK; i++) {
+        const struct item *it = &wj->items[i];
+        if (it->state != ITEM_OVER) {
+            code = row_later(wj, db, it, "ready", 0, it->attempts, NULL, &err);
+        }
+    }
+    of_pgpool_put(wj->w->pool, db);
+    drop_items(wj);
+}
+
 static enum of_step step(struct of_job *job)
 {
     struct work_job *wj = OF_CONTAINER_OF(job, struct work_job, job);
@@ -746,6 +765,9 @@ static enum of_step step(struct of_job *job)
     bool waits = wj->outstanding > 0;
     pthread_mutex_unlock(&wj->lock);
     if (atomic_load(&wj->w->stopping)) {
+        if (!waits) {
+            give_back(wj);
+        }
         return waits ? OF_STEP_WAIT : OF_STEP_DONE;
     }
     return wj->n == 0 ? claim_more(wj) : work_items(wj);

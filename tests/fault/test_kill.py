@@ -194,3 +194,17 @@ def sigterm_drains():
             assert time.monotonic() - begin < 11, "the drain took longer than OF_DRAIN_MS allows"
             victim.start()
         finish(c)
+
+
+@test(timeout=120)
+def sigterm_gives_rows_back():
+    """Rows of sync.work that a worker had when it was asked to end are anybody's at once."""
+    with Cluster("kill-term-rows", kafka="real", people=500, workers=1, latency_ms=300,
+                 env={"OF_LEASE_MS": 60000}) as c:
+        c.connect(ORG)
+        leased = "SELECT count(*) FROM sync.work WHERE state = 'leased'"
+        wait_until(lambda: c.value(leased) > 3, 60, "rows at work", interval=0.02)
+        assert c.workers[0].stop(15) == 0
+        assert c.value(leased) == 0
+        c.workers[0].start()
+        finish(c, timeout=60)
