@@ -115,6 +115,7 @@ static enum of_code claim(struct work_job *wj, struct of_pg *db, struct of_err *
     of_pg_arg_int8(&args, wj->w->conf->second_look_ms);
     OF_TRY(of_pg_run(db, &of_sql_work_claim, &args, &res, err));
     wj->n = of_pgres_rows(res);
+    of_freep(&wj->items); /* of a claim that found nothing */
     wj->items = of_calloc((size_t)OF_MAX(wj->n, 1), sizeof *wj->items);
     for (int i = 0; i < wj->n; i++) {
         struct item *it = &wj->items[i];
