@@ -15,6 +15,8 @@ enum { OF_INTAKE_TOPICS = 2, OF_INTAKE_BUCKETS = 8192, OF_INTAKE_TOLD = 4096 };
 /* A message whose job is not over. */
 struct of_item {
     struct of_origin origin;
+    struct of_job job;     /* a phase's job is made when its turn comes, and lives inside this one: thousands may wait */
+    struct of_job *inside;
     struct of_intake *in;
     struct of_item *hash_next;
     uint64_t hash;

@@ -159,6 +159,55 @@ static bool is_repetition(struct of_intake *in, struct of_item *fresh, bool *ret
     return false;
 }
 
+/* --- a phase's job: made at its first step --- */
+
+static enum of_step phase_step(struct of_job *job)
+{
+    struct of_item *item = OF_CONTAINER_OF(job, struct of_item, job);
+    if (!item->inside) {
+        of_lanes_capture(job);
+        of_phase_job_start(item->in->w, &item->msg, item->m);
+        item->inside = of_lanes_captured();
+        if (!item->inside) {
+            return OF_STEP_DONE;
+        }
+    }
+    enum of_step step = item->inside->step(item->inside);
+    job->wake_at = item->inside->wake_at;
+    return step;
+}
+
+static void phase_free(struct of_job *job)
+{
+    struct of_item *item = OF_CONTAINER_OF(job, struct of_item, job);
+    if (item->inside) {
+        item->inside->free(item->inside);
+        item->inside = NULL;
+    }
+}
+
+static void start(struct of_intake *in, struct of_item *item)
+{
+    of_lanes_set_origin(&item->origin);
+    if (item->msg.kind == OF_TASK_PHASE) {
+        item->job.step = phase_step;
+        item->job.free = phase_free;
+        item->job.priority = OF_PRIO_BULK;
+        OF_CLEANUP(of_freep) char *key = of_strdup(item->key); /* the item may be gone before of_lanes_add returns */
+        of_lanes_add(in->w->lanes, key, &item->job);
+        return;
+    }
+    struct of_task_msg copy = item->msg;
+    OF_CLEANUP(of_freep) char *org = of_strdup(copy.org);
+    OF_CLEANUP(of_freep) char *adapter = of_strdup(copy.adapter);
+    copy.org = org;
+    copy.adapter = adapter;
+    of_work_job_start(in->w, &copy, item->m);
+    if (of_lanes_drop_origin()) { /* no job was made */
+        on_over(&item->origin);
+    }
+}
+
 void of_items_accept(struct of_intake *in, struct of_task_msg *msg, struct of_tracked m)
 {
     struct of_item *item = of_calloc(1, sizeof(*item));
@@ -187,22 +236,7 @@ void of_items_accept(struct of_intake *in, struct of_task_msg *msg, struct of_tr
         }
         return;
     }
-    struct of_task_msg copy = item->msg; /* borrowed by the starters; the item may be gone before they return */
-    OF_CLEANUP(of_freep) char *org = of_strdup(copy.org);
-    OF_CLEANUP(of_freep) char *adapter = of_strdup(copy.adapter);
-    OF_CLEANUP(of_freep) char *type = of_strdup_null(copy.type);
-    copy.org = org;
-    copy.adapter = adapter;
-    copy.type = type;
-    of_lanes_set_origin(&item->origin);
-    if (copy.kind == OF_TASK_PHASE) {
-        of_phase_job_start(in->w, &copy, m);
-    } else {
-        of_work_job_start(in->w, &copy, m);
-    }
-    if (of_lanes_drop_origin()) { /* no job was made */
-        on_over(&item->origin);
-    }
+    start(in, item);
 }
 
 void of_intake_phase_done(struct of_intake *in, int64_t run, const char *type, int64_t seq)

@@ -9,6 +9,7 @@
 #define LONGEST_WAIT_MS 1000
 
 static _Thread_local struct of_origin *adding_for;
+static _Thread_local struct of_job *capture_outer, *captured;
 
 static struct timespec mono_in(int64_t ms)
 {
@@ -260,9 +261,29 @@ bool of_lanes_drop_origin(void)
     return had;
 }
 
+void of_lanes_capture(struct of_job *outer)
+{
+    capture_outer = outer;
+    captured = NULL;
+}
+
+struct of_job *of_lanes_captured(void)
+{
+    struct of_job *job = captured;
+    captured = NULL;
+    capture_outer = NULL;
+    return job;
+}
+
 void of_lanes_add(struct of_lanes *lanes, const char *key, struct of_job *job)
 {
     OF_BUG_ON(job->priority < 0 || job->priority >= OF_PRIO_COUNT);
+    job->outer = capture_outer;
+    if (capture_outer) {
+        captured = job;
+        capture_outer = NULL;
+        return;
+    }
     job->origin = adding_for;
     adding_for = NULL;
     job->heap_index = 0;
@@ -288,6 +309,7 @@ void of_lanes_add(struct of_lanes *lanes, const char *key, struct of_job *job)
 
 void of_job_wake(struct of_lanes *lanes, struct of_job *job)
 {
+    job = job->outer ? job->outer : job;
     lock(lanes);
     if (job->state == OF_JOB_WAITING) {
         wake_waiting(lanes, job);

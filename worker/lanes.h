@@ -41,6 +41,7 @@ struct of_job {
     bool woken;
     size_t heap_index;
     struct of_origin *origin;
+    struct of_job *outer; /* the job that this one is the inside of, or NULL */
 };
 
 /* Starts n_executors threads. parallel >= 1. */
@@ -51,6 +52,11 @@ void of_lanes_add(struct of_lanes *lanes, const char *key, struct of_job *job);
 void of_lanes_set_origin(struct of_origin *origin);
 /* True if no job has taken it; there is none then. */
 bool of_lanes_drop_origin(void);
+/* For jobs that shall cost little while they wait for their first turn: the next job that the calling thread adds is not queued
+ * but handed over by of_lanes_captured() (NULL: none was added), as the inside of outer. Whoever wakes it wakes outer, whose
+ * step and free call those of the inside. */
+void of_lanes_capture(struct of_job *outer);
+struct of_job *of_lanes_captured(void);
 /* Any thread, while the job is known not to be over (the caller holds something the job waits for). */
 void of_job_wake(struct of_lanes *lanes, struct of_job *job);
 /* Runs fn(arg) on an executor soon, before lanes get their turn: short CPU work such as parsing an answer. Any thread. */

@@ -2,6 +2,7 @@
 /* openfaith-worker: the only program that calls a ChMS and writes entities. Its state is in Postgres and Kafka; any number of
  * copies may run, and be killed. */
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ enum { START_SETTINGS = 0, START_DATABASE, START_TOPICS, START_DONE };
 #define TOPICS_PATIENCE_MS 20000 /* `migrate` may be at it */
 #define LAST_MS 200
 #define FLUSH_MS 2000
+#define ARENAS 2 /* of malloc: one per thread would keep what each thread once had */
 
 static volatile sig_atomic_t stop_asked;
 static struct of_intake *_Atomic running; /* for the signal handler */
@@ -284,6 +286,7 @@ static int run(const struct of_conf *conf)
         return EXIT_CONFIG;
     }
     of_log_init("openfaith-worker", conf->log_level);
+    (void)mallopt(M_ARENA_MAX, ARENAS);
     catch_signals();
     init_adapters();
     int executors = conf->executors > 0 ? (int)conf->executors : 2 * (int)OF_MAX(sysconf(_SC_NPROCESSORS_ONLN), 1);

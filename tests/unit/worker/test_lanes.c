@@ -407,6 +407,56 @@ static void freeing_leaves_nothing(void **state)
     assert_int_equal(log_len, 12);
 }
 
+/* --- a job inside another, made at its first turn --- */
+
+struct shell {
+    struct of_job job;
+    struct of_lanes *lanes;
+    struct job *inside;
+};
+
+static enum of_step shell_step(struct of_job *j)
+{
+    struct shell *shell = OF_CONTAINER_OF(j, struct shell, job);
+    if (!shell->inside) {
+        of_lanes_capture(j);
+        struct job *inside = job_new(7, 2, OF_PRIO_BULK);
+        inside->go = OF_STEP_WAIT;
+        of_lanes_add(shell->lanes, "never made", &inside->job);
+        struct of_job *caught = of_lanes_captured();
+        assert_ptr_equal(caught, &inside->job);
+        shell->inside = inside;
+    }
+    enum of_step step = job_step(&shell->inside->job);
+    j->wake_at = shell->inside->job.wake_at;
+    return step;
+}
+
+static void shell_free(struct of_job *j)
+{
+    struct shell *shell = OF_CONTAINER_OF(j, struct shell, job);
+    job_free(&shell->inside->job);
+    free(shell);
+}
+
+static void a_job_inside_another(void **state)
+{
+    (void)state;
+    struct of_lanes *lanes = of_lanes_new(2, 1);
+    struct shell *shell = of_calloc(1, sizeof(*shell));
+    shell->job = (struct of_job){.step = shell_step, .free = shell_free, .priority = OF_PRIO_BULK};
+    shell->lanes = lanes;
+    of_lanes_add(lanes, "org", &shell->job);
+    wait_log(1);
+    assert_int_equal(of_lanes_jobs(lanes), 1);
+    of_job_wake(lanes, &shell->inside->job);
+    assert_true(of_lanes_wait_empty(lanes, LONG_MS));
+    assert_int_equal(log_len, 2);
+    assert_int_equal(atomic_load(&n_freed), 1);
+    assert_null(of_lanes_captured());
+    of_lanes_free(lanes);
+}
+
 /* Everything at once: four threads add and wake, one removes. */
 struct crowd {
     struct of_lanes *lanes;
@@ -464,6 +514,7 @@ int main(void)
         cmocka_unit_test_setup(removing_takes_only_what_has_not_started, reset),
         cmocka_unit_test_setup(draining_finishes_what_was_begun, reset),
         cmocka_unit_test_setup(freeing_leaves_nothing, reset),
+        cmocka_unit_test_setup(a_job_inside_another, reset),
         cmocka_unit_test_setup(many_threads, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
