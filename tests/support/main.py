@@ -27,6 +27,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 from procs import Sandbox, handle_signals  # noqa: E402
+from runner import known_failures  # noqa: E402
 from servers import Kafka, Postgres  # noqa: E402
 
 REPO = os.path.dirname(os.path.dirname(HERE))
@@ -174,7 +175,8 @@ class Session:
         if directory is None:
             return
         results = os.path.join(self.work, f"results-{what or part}")
-        argv = [sys.executable, os.path.join(HERE, "runner.py"), "--results", results, part, *names]
+        argv = [sys.executable, os.path.join(HERE, "runner.py"), "--results", results, *(["--retries", "1"] if os.environ.get("CI") == "true" else []),
+                part, *names]
         if self.long:
             argv.append("--long")
         say(f"== {what or part} tests")
@@ -249,8 +251,9 @@ def main():
         shutil.rmtree(session.work, ignore_errors=True)
     for failure in totals.failures:
         say(f"FAILED: {failure}")
-    if os.environ.get("CI") == "true" and totals.skipped:
-        say("FAILED: nothing may be skipped in CI")
+    known = len(known_failures())
+    if os.environ.get("CI") == "true" and totals.skipped > known:
+        say(f"FAILED: {totals.skipped} skipped, but only {known} known failures are listed")
         totals.failed += 1
     say(f"all done in {(time.monotonic() - begin) / 60:.1f} min")
     say(f"{totals.passed} passed, {totals.failed} failed, {totals.skipped} skipped")

@@ -4,7 +4,8 @@
     runner.py [--list] [--long] [--results FILE] PART... [NAME...]
 
 A test passes when it returns, fails when it raises or does not end in time, and is skipped by raising Skip. What it started
-dies with its process. NAME selects tests whose name, or `file` or `file.name`, is equal.
+dies with its process. NAME selects tests whose name, or `file` or `file.name`, is equal. --retries N: a failed test is run again, and
+one that passes then is said to be FLAKY. A test listed in tests/known_failures counts as skipped when it fails.
 """
 import argparse
 import glob
@@ -87,47 +88,75 @@ def end(child):
     child.wait()
 
 
-def run(parts, names, long, results, verbose):
+def known_failures():
+    """name -> why, from lines `part/file.name: why`."""
+    path = os.path.join(TESTS, "known_failures")
+    out = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as lines:
+            for line in lines:
+                name, _, why = line.partition(":")
+                if name.strip() and not line.startswith("#"):
+                    out[name.strip()] = why.strip()
+    return out
+
+
+def attempt(path, name, seconds, verbose):
+    """Runs one test in a process of its own: (exit code, output)."""
+    child = subprocess.Popen(
+        [sys.executable, os.path.abspath(__file__), "--one", path, name], stdin=subprocess.DEVNULL,
+        stdout=None if verbose else subprocess.PIPE, stderr=None if verbose else subprocess.STDOUT,
+        start_new_session=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    try:
+        output, _ = child.communicate(timeout=seconds)
+        return child.returncode, (output or b"").decode(errors="replace")
+    except subprocess.TimeoutExpired:
+        end(child)
+        output, _ = child.communicate()
+        return 1, (output or b"").decode(errors="replace") + f"\nfailed: not done within {seconds:g} s\n"
+    except BaseException:
+        end(child)
+        raise
+
+
+def run(parts, names, long, results, verbose, retries):
+    known, flaky = known_failures(), []
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     scale = float(os.environ.get("OF_TEST_TIME_SCALE", "1"))
     failed = []
-    child = None
     handle_signals()
-    try:
-        for part, stem, path, name, options in discover(parts):
-            if names and not {name, stem, f"{stem}.{name}", f"test_{stem}.py"} & set(names):
-                continue
-            if options["long"] and not long and not names:
-                continue
+    for part, stem, path, name, options in discover(parts):
+        full = f"{part}/{stem}.{name}"
+        if names and not {name, stem, f"{stem}.{name}", full, f"test_{stem}.py"} & set(names):
+            continue
+        if options["long"] and not long and not names:
+            continue
+        for left in range(retries, -1, -1):
             begin = time.monotonic()
-            print(f"{part}/{stem}.{name} ...", end=" ", flush=True)
-            child = subprocess.Popen(
-                [sys.executable, os.path.abspath(__file__), "--one", path, name], stdin=subprocess.DEVNULL,
-                stdout=None if verbose else subprocess.PIPE, stderr=None if verbose else subprocess.STDOUT,
-                start_new_session=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
-            try:
-                output, _ = child.communicate(timeout=options["timeout"] * scale)
-                code = child.returncode
-            except subprocess.TimeoutExpired:
-                end(child)
-                output, _ = child.communicate()
-                output = (output or b"") + f"\nfailed: not done within {options['timeout'] * scale:g} s\n".encode()
-                code = 1
-            child = None
+            print(f"{full} ...", end=" ", flush=True)
+            code, text = attempt(path, name, options["timeout"] * scale, verbose)
             word = {0: "passed", SKIPPED: "skipped"}.get(code, "failed")
-            counts[word] += 1
-            text = (output or b"").decode(errors="replace")
             reason = text.strip().splitlines()[-1] if word == "skipped" and text.strip() else ""
             print(f"{word} {time.monotonic() - begin:.1f} s {reason}", flush=True)
-            if word == "failed":
-                failed.append(f"{part}/{stem}.{name}")
-                print("    | " + text[-30000:].replace("\n", "\n    | "), flush=True)
-    finally:
-        if child is not None:
-            end(child)
+            if word != "failed":
+                if left < retries:
+                    flaky.append(full)
+                break
+            print("    | " + text[-30000:].replace("\n", "\n    | "), flush=True)
+            if full in known:
+                print(f"{full}: known: {known[full]}", flush=True)
+                word = "skipped"
+                break
+        counts[word] += 1
+        if word == "failed":
+            failed.append(full)
+        elif word == "passed" and full in known:
+            print(f"{full}: passes now, strike it from tests/known_failures", flush=True)
     if results:
         with open(results, "a", encoding="ascii") as out:
             out.write(f"{counts['passed']} {counts['failed']} {counts['skipped']}\n")
+    for name in flaky:
+        print(f"FLAKY {name}")
     for name in failed:
         print(f"FAILED {name}")
     if not results:
@@ -142,6 +171,7 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--verbose", "-v", action="store_true", help="show the tests' output as it comes")
+    parser.add_argument("--retries", type=int, default=0, help="run a failed test again, at most so often")
     parser.add_argument("--results", help="append 'passed failed skipped' to this file")
     parser.add_argument("words", nargs="*")
     args = parser.parse_args()
@@ -151,7 +181,7 @@ def main():
         for part, stem, _, name, options in discover(parts):
             print(f"{part}/{stem}.{name}{' (long)' if options['long'] else ''}")
         return 0
-    return run(parts, names, args.long, args.results, args.verbose)
+    return run(parts, names, args.long, args.results, args.verbose, args.retries)
 
 
 if __name__ == "__main__":
