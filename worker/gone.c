@@ -112,6 +112,13 @@ enum of_code of_apply_merged(struct of_apply *a, const struct of_type *type, con
         of_pg_arg_text(&move, by);
         OF_TRY(of_pg_run(a->db, &of_sql_merged_edges, &move, NULL, err));
     }
+    if (gone && !keeper) {
+        struct of_pgargs again = OF_PGARGS_INIT;
+        of_pg_arg_text(&again, a->conn->org);
+        of_pg_arg_text(&again, a->conn->adapter_name);
+        of_pg_arg_text(&again, gone);
+        OF_TRY(of_pg_run(a->db, &of_sql_merged_neighbours, &again, NULL, err));
+    }
     if (gone) {
         OF_CLEANUP(of_pgarr_freep) struct of_pgarr *eids = of_pgarr_new(OF_PG_TEXT);
         of_pgarr_text(eids, gone);

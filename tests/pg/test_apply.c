@@ -483,6 +483,30 @@ static void a_merge_moves_what_hung_on_the_removed(void **state)
     church_done(&c);
 }
 
+static void a_merge_into_one_that_is_not_here_yet(void **state)
+{
+    (void)state;
+    struct church c;
+    church_init(&c, "merger_early", 'b');
+    bring(&c, "Person", "21", FAMILY("Gone", ""), "Household", "3", HOUSEHOLD("Both", "\"Person/21\""));
+    merged(&c, "22", "21");
+    expect(&c, PEOPLE, "Gone|Lee|gone");
+    expect(&c, WORK, "Household/3|ready|merged|- ; Person/22|ready|merged|-");
+    /* read again, it names the kept one, and waits for it */
+    bring(&c, "Household", "3", HOUSEHOLD("Both", "\"Person/22\""));
+    bring(&c, "Person", "22", FAMILY("Kept", ""));
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
+    struct of_err err = OF_ERR_INIT;
+    int64_t tied = 0;
+    of_pgarr_text(ids, "3");
+    ok(of_apply_begin(&c.a, &err));
+    ok(of_apply_edges(&c.a, of_type_find(pco, "Household"), ids, &tied, &err));
+    ok(of_pg_commit(db, &err));
+    OF_CLEANUP(of_freep) char *got = ask(&c, EDGES);
+    assert_non_null(strstr(got, "Household/3|household_has_person|Person/22"));
+    church_done(&c);
+}
+
 static void openfaith_alone_creates_nothing(void **state)
 {
     (void)state;
@@ -650,6 +674,7 @@ int main(void)
         TEST(a_child_that_is_no_longer_named_is_looked_at),
         TEST(a_household_loses_and_gains_people),
         TEST(a_merge_moves_what_hung_on_the_removed),
+        TEST(a_merge_into_one_that_is_not_here_yet),
         TEST(openfaith_alone_creates_nothing),
         TEST(people_are_found_again),
         TEST(one_bad_record_does_not_hold_up_a_batch),
