@@ -3,6 +3,7 @@
 
 #include "common/base/failpoint.h"
 #include "worker/phase.h"
+#include "worker/work_int.h"
 #include "worker_sql.h"
 
 /* What is owed for single records (sync.work, direction in): read again, look whether it is gone, tie edges that waited. One job per
@@ -44,57 +45,6 @@ struct work_job {
     bool weak;
     bool gone; /* the org's lane went to another worker */
 };
-
-/* --- one job per connection --- */
-
-static pthread_mutex_t active_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct active {
-    char *key;
-    bool again; /* hinted while it ran */
-    struct active *next;
-} *active;
-
-static bool enter(const char *key)
-{
-    pthread_mutex_lock(&active_lock);
-    for (struct active *a = active; a; a = a->next) {
-        if (strcmp(a->key, key) == 0) {
-            a->again = true;
-            pthread_mutex_unlock(&active_lock);
-            return false;
-        }
-    }
-    struct active *a = of_calloc(1, sizeof *a);
-    a->key = of_strdup(key);
-    a->next = active;
-    active = a;
-    pthread_mutex_unlock(&active_lock);
-    return true;
-}
-
-/* False if it was hinted meanwhile: go round once more. */
-static bool leave(const char *key, bool force)
-{
-    bool left = true;
-    pthread_mutex_lock(&active_lock);
-    for (struct active **p = &active; *p; p = &(*p)->next) {
-        struct active *a = *p;
-        if (strcmp(a->key, key) != 0) {
-            continue;
-        }
-        if (a->again && !force) {
-            a->again = false;
-            left = false;
-        } else {
-            *p = a->next;
-            of_freep(&a->key);
-            of_freep(&a);
-        }
-        break;
-    }
-    pthread_mutex_unlock(&active_lock);
-    return left;
-}
 
 /* --- database --- */
 
@@ -613,7 +563,7 @@ static enum of_step finish(struct work_job *wj, struct of_pg *db, struct of_err 
     if (code != OF_OK) {
         return retry(wj, err);
     }
-    return leave(key, false) ? OF_STEP_DONE : OF_STEP_AGAIN;
+    return of_work_leave(key, false) ? OF_STEP_DONE : OF_STEP_AGAIN;
 }
 
 static bool is_asked_before(const struct work_job *wj, int i)
@@ -643,7 +593,7 @@ static enum of_step claim_more(struct work_job *wj)
     struct of_pg *db = NULL;
     if (wj->gone) {
         OF_CLEANUP(of_freep) char *key = of_lane_key(wj->org, wj->adapter);
-        (void)leave(key, true);
+        (void)of_work_leave(key, true);
         return OF_STEP_DONE;
     }
     if (of_pgpool_get(wj->w->pool, 10000, &db, &err) != OF_OK) {
@@ -661,7 +611,7 @@ static enum of_step claim_more(struct work_job *wj)
         }
     } else if (code == OF_E_AUTH || code == OF_E_BUSY || code == OF_E_NOT_FOUND) {
         OF_CLEANUP(of_freep) char *key = of_lane_key(wj->org, wj->adapter);
-        (void)leave(key, true);
+        (void)of_work_leave(key, true);
         of_pgpool_put(wj->w->pool, db);
         return OF_STEP_DONE;
     }
@@ -779,7 +729,7 @@ static void free_job(struct of_job *job)
     struct work_job *wj = OF_CONTAINER_OF(job, struct work_job, job);
     OF_CLEANUP(of_freep) char *key = of_lane_key(wj->org, wj->adapter);
     if (atomic_load(&wj->w->stopping)) {
-        (void)leave(key, true);
+        (void)of_work_leave(key, true);
     }
     drop_items(wj);
     of_conn_unref(wj->conn);
@@ -792,7 +742,7 @@ static void free_job(struct of_job *job)
 void of_work_kick(struct of_worker *w, const char *org, const char *adapter)
 {
     OF_CLEANUP(of_freep) char *key = of_lane_key(org, adapter);
-    if (atomic_load(&w->stopping) || !enter(key)) {
+    if (atomic_load(&w->stopping) || !of_work_enter(key)) {
         return;
     }
     struct work_job *wj = of_calloc(1, sizeof *wj);

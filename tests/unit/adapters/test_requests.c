@@ -266,8 +266,8 @@ static void test_document(void **state)
         assert_non_null(found);
         char *row = of_strndup(found + 1, strcspn(found + 1, "\n"));
         for (const struct of_field *field = t->fields; field->attr; field++) {
-            char *word = of_asprintf("`%s`%s%s", field->attr, field->column && strcmp(field->column, field->attr) != 0 ? " \xe2\x86\x92 " : "",
-                                     field->column && strcmp(field->column, field->attr) != 0 ? field->column : "");
+            bool renamed = field->column && strcmp(field->column, field->attr) != 0;
+            char *word = of_asprintf("`%s`%s%s", field->attr, renamed ? " \xe2\x86\x92 " : "", renamed ? field->column : "");
             if (!field->fallback && !field->map && !strstr(row, word)) {
                 fail_msg("docs/model.md: %s lacks %s", t->name, word);
             }
