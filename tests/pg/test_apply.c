@@ -284,6 +284,10 @@ static void an_edge_waits_for_its_other_end(void **state)
     make_sql(&c, "UPDATE sync.work SET state = 'waiting', reason = 'edge' WHERE org_id = ORG");
     bring(&c, "Campus", "2", CAMPUS("East"));
     expect(&c, WORK, "Person/12|ready|edge|-");
+    ok(of_apply_begin(&c.a, &err)); /* nor does a hint get lost in what is about to be tied */
+    ok(of_apply_hint(&c.a, "Person", &id, 1, "missing", 0, &err));
+    ok(of_pg_commit(db, &err));
+    expect(&c, WORK, "Person/12|ready|missing|-");
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
     of_pgarr_text(ids, "12");
     int64_t done = 0;
@@ -483,6 +487,22 @@ static void a_merge_moves_what_hung_on_the_removed(void **state)
     church_done(&c);
 }
 
+static void a_time_that_moved_alone_moves_updated_at(void **state)
+{
+    (void)state;
+    struct church c;
+    church_init(&c, "time", 'b');
+    bring(&c, "Person", "12", PERSON("Ann", "Lee", "null"));
+    c.a.again = true;
+    bring(&c, "Person", "12", PERSON("Ann", "Lee", "null"));
+    OF_CLEANUP(of_freep) char *now = of_asprintf("%lld|%lld|done", (long long)c.now, (long long)c.now);
+    expect(&c, "SELECT extract(epoch FROM p.\"updatedAt\")::bigint AS a, extract(epoch FROM l.external_updated_at)::bigint AS b,"
+               " CASE WHEN b.staged IS NULL THEN 'done' ELSE 'staged' END AS c FROM public.openfaith_people p"
+               " JOIN sync.external_link l ON l.org_id = ORG AND l.entity_id = p.id"
+               " JOIN sync.base b ON b.org_id = ORG AND b.link_id = l.id WHERE p.\"orgId\" = ORG", now);
+    church_done(&c);
+}
+
 static void a_merge_into_one_that_is_not_here_yet(void **state)
 {
     (void)state;
@@ -674,6 +694,7 @@ int main(void)
         TEST(a_child_that_is_no_longer_named_is_looked_at),
         TEST(a_household_loses_and_gains_people),
         TEST(a_merge_moves_what_hung_on_the_removed),
+        TEST(a_time_that_moved_alone_moves_updated_at),
         TEST(a_merge_into_one_that_is_not_here_yet),
         TEST(openfaith_alone_creates_nothing),
         TEST(people_are_found_again),
