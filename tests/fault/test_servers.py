@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers that go away and come back: the sync ends by itself, and an outage makes no dead letters."""
 import os
+import random
 import time
 
 from harness import Cluster
@@ -65,6 +66,20 @@ def postgres_restarts():
         c.pg.stop("immediate")
         time.sleep(4)
         c.pg.start()
+        finish(c)
+
+
+@test(timeout=300)
+def postgres_crashes_often():
+    """Many times in the midst of transactions and commits, whose answers are lost."""
+    dice = random.Random(11)
+    with Cluster("outage-pg-often", kafka="real", people=2000, workers=2, schedulers=2, latency_ms=80, fast=False) as c:
+        c.connect(ORG)
+        wait_moving(c, 0.05)
+        for _ in range(20 if LONG else 6):
+            time.sleep(dice.uniform(0.2, 2))
+            c.pg.stop("immediate")
+            c.pg.start()
         finish(c)
 
 
