@@ -333,8 +333,9 @@ static void build_remove(const struct of_adapter *a, struct of_type_sql *s)
 static void not_linked(const struct of_type_sql *s, struct of_buf *b)
 {
     of_buf_fmt(b,
-               "e.\"orgId\" = $1 AND e.\"deletedAt\" IS NULL AND NOT EXISTS (SELECT FROM sync.external_link k WHERE k.org_id = $1 "
-               "AND k.adapter = $2 AND k.external_type = '%s' AND k.entity_id = e.id AND k.kind = 'entity' AND k.state = 'linked')",
+               "e.\"orgId\" = $1 AND e.\"deletedAt\" IS NULL AND (SELECT k.id FROM sync.external_link k WHERE k.org_id = $1 "
+               "AND k.adapter = $2 AND k.external_type = '%s' AND k.entity_id = e.id AND k.kind = 'entity' AND k.state = 'linked' "
+               "LIMIT 1) IS NULL",
                s->type->name);
 }
 
@@ -365,11 +366,12 @@ static void build_match(const struct of_adapter *a, struct of_type_sql *s)
                 (void)of_relation_edge(a, t, r, type, &self);
                 link_lookup(&b, "p", "entity_id, state", parent_type, parent);
                 of_buf_fmt(&b,
-                           " JOIN public.openfaith_edges g ON p.state = 'linked' AND g.\"orgId\" = $1 AND g.\"%s\" = p.entity_id "
-                           "AND g.\"relationshipType\" = '%s' AND g.\"deletedAt\" IS NULL "
-                           "JOIN public.\"%s\" e ON e.id = g.\"%s\" AND ",
-                           self ? "targetEntityId" : "sourceEntityId", type, s->entity->table,
-                           self ? "sourceEntityId" : "targetEntityId");
+                           " CROSS JOIN LATERAL (SELECT g.\"%s\" AS id FROM public.openfaith_edges g WHERE p.state = 'linked' "
+                           "AND g.\"%s\" = p.entity_id AND g.\"orgId\" || '' = $1 AND g.\"relationshipType\" || '' = '%s' "
+                           "AND g.\"deletedAt\" IS NULL OFFSET 0) g " /* by the parent's edges, whatever the statistics say */
+                           "JOIN LATERAL (SELECT * FROM public.\"%s\" c WHERE c.id = g.id OFFSET 0) e ON ",
+                           self ? "sourceEntityId" : "targetEntityId", self ? "targetEntityId" : "sourceEntityId", type,
+                           s->entity->table);
                 break;
             }
             if (r->kind == OF_REL_COLUMN && strcmp(r->target, t->with) == 0) {
