@@ -24,6 +24,8 @@ ORG = "grace-church"
 LIMIT, PERIOD = 100, 20
 # types that come in the pages of another one, and types that cost one request per parent
 WITH_OTHERS = {"Email", "PhoneNumber", "Address", "FieldDatum", "FieldOption", "Designation", "HouseholdMembership"}
+BY_TIME = {"Campus": 2, "Person": 5, "Batch": 2, "Donation": 3}
+REFERENCES = ("MaritalStatus", "InactiveReason", "NamePrefix", "NameSuffix")
 PER_PARENT = {"Membership": "Group"}
 STUCK_S = 120
 
@@ -46,13 +48,16 @@ def say(text=""):
 
 
 def expected_requests(counts):
-    """Pages of each list, and a request per parent where the API has no list."""
+    """Pages of each list, and a request per parent where the API has no list. The run's last look reads lists again that cannot be
+    asked what changed; the others cost a request or three (changed since, merged, how many)."""
     total = 0
     for name, n in counts.items():
         if name in PER_PARENT:
-            total += counts[PER_PARENT[name]]
+            total += 2 * counts[PER_PARENT[name]]
+        elif name in BY_TIME:
+            total += math.ceil(n / 99) + BY_TIME[name]
         elif name not in WITH_OTHERS:
-            total += max(1, math.ceil(n / 100))
+            total += (1 if name in REFERENCES else 2) * max(1, math.ceil(n / 99))
     return total
 
 
