@@ -125,7 +125,7 @@ class Session:
             if label == "kafka":
                 self.ctest(build, label, names)  # with librdkafka's in-process broker
                 env["OF_TEST_BROKERS"] = Kafka(box).start().brokers
-            self.ctest(build, label, names, env)
+            self.ctest(build, label, names, env, jobs="1")  # they share a database
 
     def sim_selftest(self):
         program = os.path.join(REPO, "tests", "sim", "pco", "selftest.py")
@@ -143,12 +143,12 @@ class Session:
         say(f"sim/selftest: {passed} of {passed + failed} passed")
         self.totals.add(passed, failed, 0, "sim/selftest")
 
-    def ctest(self, build, label, names, more_env=None):
+    def ctest(self, build, label, names, more_env=None, jobs=JOBS):
         directory = self.build(build)
         if directory is None:
             return
         junit = os.path.join(self.work, f"ctest-{build}-{label}.xml")
-        argv = ["ctest", "--test-dir", directory, "-L", f"^{label}$", "--output-on-failure", "-j", JOBS,
+        argv = ["ctest", "--test-dir", directory, "-L", f"^{label}$", "--output-on-failure", "-j", jobs,
                 "--no-tests=ignore", "--output-junit", junit]
         if names:
             argv += ["-R", "|".join(names)]

@@ -215,6 +215,7 @@ static void check(const struct row *r)
         of_buf_fmt(&notes, "%s%s: %s", i ? ", " : "", out.notes[i].field, out.notes[i].rule);
         OF_CLEANUP(of_json_freep) struct of_json *was = parse(out.notes[i].old_json);
         OF_CLEANUP(of_json_freep) struct of_json *is = parse(out.notes[i].new_json);
+        assert_true(was && is);
     }
     same_text(r, "notes", of_buf_text(&notes), r->notes);
     of_buf_clear(&notes);
