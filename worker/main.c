@@ -296,7 +296,10 @@ static int run(const struct of_conf *conf)
     atomic_init(&w.stopping, false);
     w.pool = of_pgpool_new(conf->database_url, "openfaith-worker", conf->db_connections > 0 ? (int)conf->db_connections : executors);
     /* Rows are found by their keys; a table that is still empty must not tempt the planner into scanning it for ever after. */
-    of_pgpool_set_setup(w.pool, "SET enable_mergejoin = off; SET enable_seqscan = off");
+    OF_CLEANUP(of_freep) char *setup =
+        of_asprintf("SET enable_mergejoin = off; SET enable_seqscan = off; SET openfaith.waiting_recheck_ms = '%lld'",
+                    (long long)conf->waiting_recheck_ms);
+    of_pgpool_set_setup(w.pool, setup);
     int code = serve(&w);
     of_pgpool_free(w.pool);
     of_keyring_free(ring);

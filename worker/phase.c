@@ -256,6 +256,18 @@ static enum of_go run_step(struct of_phase_job *pj, struct of_err *err)
     return OF_GO_END;
 }
 
+/* So many failures in a row: the connection is parked with the reason, for people to see; the scheduler lets one try go through
+ * every probe_ms, and the first that succeeds ends it. */
+static enum of_code break_circuit(struct of_phase_job *pj, const struct of_err *why, struct of_err *err)
+{
+    struct of_pg *db = NULL;
+    OF_CLEANUP(of_freep) char *reason = of_asprintf("%d failures in a row: %s", pj->attempts, why->msg);
+    OF_TRY(of_pgpool_get(pj->w->pool, 10000, &db, err));
+    enum of_code code = of_conn_park(pj->w, db, pj->conn, "parked", reason, err);
+    of_pgpool_put(pj->w->pool, db);
+    return code;
+}
+
 /* What a failure means for the chain. */
 static enum of_go after_error(struct of_phase_job *pj, struct of_err *err)
 {
@@ -281,6 +293,11 @@ static enum of_go after_error(struct of_phase_job *pj, struct of_err *err)
     pj->attempts++;
     pj->sleep_ms = OF_MAX(of_backoff_ms(pj->w->conf, pj->attempts - 1), err->retry_after_ms);
     (void)of_strcopy(pj->why, sizeof pj->why, err->msg);
+    struct of_err parked = OF_ERR_INIT;
+    if (pj->attempts >= pj->w->conf->breaker_failures && break_circuit(pj, err, &parked) != OF_OK) {
+        *err = parked;
+        return OF_GO_ERROR;
+    }
     return OF_GO_SLEEP;
 }
 

@@ -4,7 +4,7 @@ import os
 import random
 import time
 
-from harness import Cluster
+from harness import Cluster, wait_until
 from runner import test
 
 ORG = "outage-church"
@@ -96,5 +96,17 @@ def chms_silent_then_503():
         time.sleep(1)
         c.sim.fault("status503")
         time.sleep(pause)
+        c.sim.clear_faults()
+        finish(c)
+
+
+@test(timeout=300)
+def breaker_parks_and_resumes():
+    """A system that fails alike again and again: the connection is parked with its reason, probed, and goes on by itself."""
+    with Cluster("outage-breaker", kafka="mock", people=300, workers=1, env={"OF_BREAKER_FAILURES": 4}) as c:
+        c.sim.fault("status503")
+        c.connect(ORG)
+        wait_until(lambda: c.value("SELECT count(*) FROM sync.connection WHERE reason LIKE '%% failures in a row: %%'"), 60,
+                   what="a parked connection")
         c.sim.clear_faults()
         finish(c)

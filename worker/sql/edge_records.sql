@@ -43,7 +43,8 @@ INSERT INTO sync.work AS w (org_id, adapter, direction, record_type, record_id, 
 SELECT $1, $2, 'in', $3, x.external_id,
     CASE WHEN 'ambiguous' IN (coalesce(astate, ''), coalesce(pstate, ''))
         OR ($12 = 'o' AND 'unmatched' IN (coalesce(astate, ''), coalesce(pstate, ''))) THEN 'parked' ELSE 'waiting' END,
-    'edge', CASE WHEN astate IS DISTINCT FROM 'linked' THEN aref ELSE pref END, now() + interval '10 minutes'
+    'edge', CASE WHEN astate IS DISTINCT FROM 'linked' THEN aref ELSE pref END, now()
+        + coalesce(current_setting('openfaith.waiting_recheck_ms', true)::int, 600000) * interval '1 millisecond'
 FROM x WHERE (astate IS DISTINCT FROM 'linked' OR pstate IS DISTINCT FROM 'linked')
     AND coalesce(astate, '') NOT IN ('deleted', 'merged_into') AND coalesce(pstate, '') NOT IN ('deleted', 'merged_into')
     AND aref IS NOT NULL AND pref IS NOT NULL

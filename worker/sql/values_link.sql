@@ -18,7 +18,8 @@ WITH x AS MATERIALIZED (
     SELECT $1, $2, 'in', $3, x.external_id,
         CASE WHEN x.pstate = 'ambiguous' OR ($5 = 'o' AND (x.pstate = 'unmatched' OR x.dstate = 'unmatched'))
             THEN 'parked' ELSE 'waiting' END,
-        'value', CASE WHEN x.pstate IS DISTINCT FROM 'linked' THEN x.pref ELSE x.dref END, now() + interval '10 minutes'
+        'value', CASE WHEN x.pstate IS DISTINCT FROM 'linked' THEN x.pref ELSE x.dref END, now()
+        + coalesce(current_setting('openfaith.waiting_recheck_ms', true)::int, 600000) * interval '1 millisecond'
     FROM x WHERE (x.pstate IS DISTINCT FROM 'linked' OR x.dstate IS DISTINCT FROM 'linked')
         AND coalesce(x.pstate, '') NOT IN ('deleted', 'merged_into') AND coalesce(x.dstate, '') NOT IN ('deleted', 'merged_into')
         AND NOT ($5 = 'o' AND coalesce(x.pstate, '') = 'unmatched')
