@@ -175,7 +175,8 @@ class Session:
         if directory is None:
             return
         results = os.path.join(self.work, f"results-{what or part}")
-        argv = [sys.executable, os.path.join(HERE, "runner.py"), "--results", results, *(["--retries", "1"] if os.environ.get("CI") == "true" else []),
+        argv = [sys.executable, os.path.join(HERE, "runner.py"), "--results", results,
+                "--at-once", os.environ.get("OF_TEST_AT_ONCE", "2"), *(["--retries", "1"] if os.environ.get("CI") == "true" else []),
                 part, *names]
         if self.long:
             argv.append("--long")

@@ -5,9 +5,11 @@
 
 A test passes when it returns, fails when it raises or does not end in time, and is skipped by raising Skip. What it started
 dies with its process. NAME selects tests whose name, or `file` or `file.name`, is equal. --retries N: a failed test is run again, and
-one that passes then is said to be FLAKY. A test listed in tests/known_failures counts as skipped when it fails.
+one that passes then is said to be FLAKY. --at-once N: so many tests beside each other. A test listed in tests/known_failures counts as skipped when it fails.
 """
 import argparse
+import atexit
+import concurrent.futures
 import glob
 import importlib.util
 import os
@@ -107,6 +109,7 @@ def attempt(path, name, seconds, verbose):
         [sys.executable, os.path.abspath(__file__), "--one", path, name], stdin=subprocess.DEVNULL,
         stdout=None if verbose else subprocess.PIPE, stderr=None if verbose else subprocess.STDOUT,
         start_new_session=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    children.add(child)
     try:
         output, _ = child.communicate(timeout=seconds)
         return child.returncode, (output or b"").decode(errors="replace")
@@ -117,36 +120,81 @@ def attempt(path, name, seconds, verbose):
     except BaseException:
         end(child)
         raise
+    finally:
+        children.discard(child)
 
 
-def run(parts, names, long, results, verbose, retries):
+children = set()  # tests at work, from any thread
+ALONE = ("budget", "tenants")  # they measure time
+
+
+def end_all():
+    for child in list(children):
+        end(child)
+
+
+def run_one_of_many(job, seconds, verbose):
+    """(word, seconds taken, reason, output)"""
+    begin = time.monotonic()
+    code, text = attempt(job["path"], job["name"], seconds, verbose)
+    word = {0: "passed", SKIPPED: "skipped"}.get(code, "failed")
+    reason = text.strip().splitlines()[-1] if word == "skipped" and text.strip() else ""
+    return word, time.monotonic() - begin, reason, text
+
+
+def say_result(full, result):
+    word, taken, reason, text = result
+    print(f"{full} ... {word} {taken:.1f} s {reason}", flush=True)
+    if word == "failed":
+        print("    | " + text[-30000:].replace("\n", "\n    | "), flush=True)
+
+
+def run(parts, names, long, results, verbose, retries, at_once):
+    """Tests run `at_once` beside each other; those that measure time run alone, after them, and so do second tries."""
     known, flaky = known_failures(), []
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     scale = float(os.environ.get("OF_TEST_TIME_SCALE", "1"))
-    failed = []
+    failed, jobs, words = [], [], {}
     handle_signals()
+    atexit.register(end_all)
     for part, stem, path, name, options in discover(parts):
         full = f"{part}/{stem}.{name}"
         if names and not {name, stem, f"{stem}.{name}", full, f"test_{stem}.py"} & set(names):
             continue
         if options["long"] and not long and not names:
             continue
-        for left in range(retries, -1, -1):
-            begin = time.monotonic()
-            print(f"{full} ...", end=" ", flush=True)
-            code, text = attempt(path, name, options["timeout"] * scale, verbose)
-            word = {0: "passed", SKIPPED: "skipped"}.get(code, "failed")
-            reason = text.strip().splitlines()[-1] if word == "skipped" and text.strip() else ""
-            print(f"{word} {time.monotonic() - begin:.1f} s {reason}", flush=True)
-            if word != "failed":
-                if left < retries:
-                    flaky.append(full)
+        jobs.append({"full": full, "path": path, "name": name, "seconds": options["timeout"] * scale, "alone": stem in ALONE})
+    beside = [job for job in jobs if not job["alone"] and at_once > 1]
+    with concurrent.futures.ThreadPoolExecutor(max(at_once, 1)) as pool:
+        started = {pool.submit(run_one_of_many, job, job["seconds"] * 1.5, verbose): job for job in beside}
+        try:
+            for done in concurrent.futures.as_completed(started):
+                job = started[done]
+                words[job["full"]] = done.result()[0]
+                say_result(job["full"], done.result())
+        except BaseException:  # asked to end: nothing more begins, what runs is ended
+            for future in started:
+                future.cancel()
+            end_all()
+            raise
+    for job in jobs:
+        tries = retries + 1
+        if job["full"] in words:
+            tries = retries if words[job["full"]] == "failed" else 0
+        for _ in range(tries):
+            again = job["full"] in words
+            result = run_one_of_many(job, job["seconds"], verbose)
+            words[job["full"]] = result[0]
+            say_result(job["full"], result)
+            if result[0] != "failed":
+                if again:
+                    flaky.append(job["full"])
                 break
-            print("    | " + text[-30000:].replace("\n", "\n    | "), flush=True)
-            if full in known:
-                print(f"{full}: known: {known[full]}", flush=True)
-                word = "skipped"
-                break
+    for job in jobs:
+        full, word = job["full"], words[job["full"]]
+        if word == "failed" and full in known:
+            print(f"{full}: known: {known[full]}", flush=True)
+            word = "skipped"
         counts[word] += 1
         if word == "failed":
             failed.append(full)
@@ -174,6 +222,7 @@ def main():
     parser.add_argument("--retries", type=int, default=0, help="run a failed test again, at most so often")
     parser.add_argument("--results", help="append 'passed failed skipped' to this file")
     parser.add_argument("words", nargs="*")
+    parser.add_argument("--at-once", type=int, default=1, help="so many tests beside each other")
     args = parser.parse_args()
     parts = [word for word in args.words if word in PARTS] or list(PARTS)
     names = [word for word in args.words if word not in PARTS]
@@ -181,7 +230,7 @@ def main():
         for part, stem, _, name, options in discover(parts):
             print(f"{part}/{stem}.{name}{' (long)' if options['long'] else ''}")
         return 0
-    return run(parts, names, args.long, args.results, args.verbose, args.retries)
+    return run(parts, names, args.long, args.results, args.verbose, args.retries, 1 if args.verbose else args.at_once)
 
 
 if __name__ == "__main__":
