@@ -440,11 +440,22 @@ def deterministic(program, sim):
         expect(other.stop(), 0)
 
 
+def closed(sim, n):
+    """The n entries of the ledger: an entry is closed just after its answer has been sent."""
+    for _ in range(200):
+        entries = sim.ledger()
+        if len(entries) == n and all(e["end_ms"] >= e["t_ms"] for e in entries):
+            break
+        time.sleep(0.01)
+    return entries
+
+
 def ledger(sim):
     sim.post("ledger/reset")
     sim.json(API + "/people?per_page=3")
+    closed(sim, 1)
     sim.get(API + "/nowhere")
-    entries = sim.ledger()
+    entries = closed(sim, 2)
     expect([(e["method"], e["target"], e["status"], e["token"]) for e in entries],
            [("GET", "/people/v2/people?per_page=3", 200, "pat"), ("GET", "/people/v2/nowhere", 404, "pat")])
     assert all(e["end_ms"] >= e["t_ms"] and e["inflight"] == 1 for e in entries)
