@@ -114,7 +114,7 @@ static void metadata(const struct of_type *t, const struct of_record *r, struct 
     of_buf_char(b, '}');
 }
 
-static const char *kind_name(enum of_kind k)
+const char *of_kind_name(enum of_kind k)
 {
     static const char *const names[] = {"", "entity", "edge", "value", "reference"};
     return names[k];
@@ -219,7 +219,7 @@ static enum of_code stage_run(struct of_apply *a, const struct of_type *t, const
     of_pg_arg_text(&args, a->conn->org);
     of_pg_arg_text(&args, a->conn->adapter_name);
     of_pg_arg_text(&args, t->name);
-    of_pg_arg_text(&args, kind_name(t->kind));
+    of_pg_arg_text(&args, of_kind_name(t->kind));
     of_pg_arg_array(&args, s->ids);
     of_pg_arg_array(&args, s->created);
     of_pg_arg_array(&args, s->updated);
@@ -448,4 +448,21 @@ enum of_code of_apply_records(struct of_apply *a, const struct of_record *const 
         OF_TRY(of_apply_wake(a, t, list, m, err));
     }
     return OF_OK;
+}
+
+enum of_code of_apply_stage_all(struct of_apply *a, const struct of_record *const *records, size_t n, struct of_err *err)
+{
+    const struct of_record **same = of_reallocarray(NULL, n + 1, sizeof *same);
+    enum of_code code = OF_OK;
+    for (const struct of_type *t = a->conn->adapter->types; t->name && code == OF_OK; t++) {
+        size_t m = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (records[i]->type == t) {
+                same[m++] = records[i];
+            }
+        }
+        code = of_apply_stage(a, t, same, m, err);
+    }
+    of_freep(&same);
+    return code;
 }

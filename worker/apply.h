@@ -27,6 +27,10 @@ OF_MUSTCHECK enum of_code of_apply_begin(struct of_apply *a, struct of_err *err)
 /* Records of one type. Of the same id twice the later wins. */
 OF_MUSTCHECK enum of_code of_apply_stage(struct of_apply *a, const struct of_type *type, const struct of_record *const *records,
                                          size_t n, struct of_err *err);
+/* The same for records of several types, in the adapter's order. */
+OF_MUSTCHECK enum of_code of_apply_stage_all(struct of_apply *a, const struct of_record *const *records, size_t n,
+                                             struct of_err *err);
+const char *of_kind_name(enum of_kind k); /* as in external_link.kind */
 /* Bad records: dead letters (rows of sync.work; the topic's archive is the caller's). */
 OF_MUSTCHECK enum of_code of_apply_dead(struct of_apply *a, const struct of_bad_record *bad, size_t n, struct of_err *err);
 /* Links to entities that were here before. *ret_any false: there is nothing here to match with, skip the rest. */

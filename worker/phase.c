@@ -154,18 +154,24 @@ static enum of_go load(struct of_phase_job *pj, struct of_err *err)
 
 /* --- ends of a slice --- */
 
-static enum of_code put_to_sleep(struct of_phase_job *pj, struct of_err *err)
+enum of_code of_phase_sleep(struct of_phase_job *pj, struct of_pg *db, int64_t ms, const char *why, int attempts,
+                            struct of_err *err)
 {
-    struct of_pg *db = NULL;
-    OF_TRY(of_pgpool_get(pj->w->pool, 10000, &db, err));
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_int8(&args, pj->msg.run);
     of_pg_arg_text(&args, pj->msg.type);
     of_pg_arg_int8(&args, pj->seq);
-    of_pg_arg_int8(&args, pj->sleep_ms);
-    of_pg_arg_text(&args, pj->why);
-    of_pg_arg_int8(&args, pj->attempts);
-    enum of_code code = of_pg_run(db, &of_sql_phase_sleep, &args, NULL, err);
+    of_pg_arg_int8(&args, ms);
+    of_pg_arg_text(&args, why);
+    of_pg_arg_int8(&args, attempts);
+    return of_pg_run(db, &of_sql_phase_sleep, &args, NULL, err);
+}
+
+static enum of_code put_to_sleep(struct of_phase_job *pj, struct of_err *err)
+{
+    struct of_pg *db = NULL;
+    OF_TRY(of_pgpool_get(pj->w->pool, 10000, &db, err));
+    enum of_code code = of_phase_sleep(pj, db, pj->sleep_ms, pj->why, pj->attempts, err);
     of_pgpool_put(pj->w->pool, db);
     return code;
 }

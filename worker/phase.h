@@ -76,6 +76,9 @@ struct of_phase_job {
 /* Moves the phase inside the present transaction: step and cursor (NULL: none); OF_E_LEASE if somebody else did. */
 enum of_code of_phase_move(struct of_phase_job *pj, struct of_pg *db, const char *step, const char *cursor, const char *error,
                            struct of_err *err);
+/* The phase's row sleeps (ms -1: until woken), in the present transaction or by itself; the scheduler emits it when it is due. */
+enum of_code of_phase_sleep(struct of_phase_job *pj, struct of_pg *db, int64_t ms, const char *why, int attempts,
+                            struct of_err *err);
 struct of_apply of_phase_apply(struct of_phase_job *pj, struct of_pg *db);
 bool of_phase_slice_over(const struct of_phase_job *pj);
 int64_t of_backoff_ms(const struct of_conf *conf, int attempts);

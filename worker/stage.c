@@ -167,25 +167,11 @@ bool of_stage_read_cursor(struct of_phase_job *pj, const struct of_json *cursor)
 
 /* --- writing --- */
 
-/* Records of several pages, by type, in one go. */
+/* Records of several pages in one go. */
 static enum of_code write_records(struct of_apply *a, const struct of_record **records, size_t n, bool now, struct of_err *err)
 {
-    const struct of_record **of_type = of_reallocarray(NULL, n + 1, sizeof *of_type);
-    enum of_code code = OF_OK;
-    for (const struct of_type *t = a->conn->adapter->types; t->name && code == OF_OK; t++) {
-        size_t m = 0;
-        for (size_t i = 0; i < n; i++) {
-            if (records[i]->type == t) {
-                of_type[m++] = records[i];
-            }
-        }
-        code = of_apply_stage(a, t, of_type, m, err);
-    }
-    if (code == OF_OK && now && n > 0) {
-        code = of_apply_records(a, records, n, err);
-    }
-    of_freep(&of_type);
-    return code;
+    OF_TRY(of_apply_stage_all(a, records, n, err));
+    return now && n > 0 ? of_apply_records(a, records, n, err) : OF_OK;
 }
 
 static enum of_code in_transaction(struct of_apply *a, const struct of_record **records, size_t n, bool now, struct of_err *err)

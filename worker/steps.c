@@ -52,14 +52,7 @@ static enum of_code blocked_locked(struct of_phase_job *pj, struct of_pg *db, co
         return OF_OK;
     }
     OF_CLEANUP(of_freep) char *words = of_asprintf("%s: %s", why, of_pgres_text(res, 0, 0));
-    struct of_pgargs sleep = OF_PGARGS_INIT;
-    of_pg_arg_int8(&sleep, pj->msg.run);
-    of_pg_arg_text(&sleep, pj->msg.type);
-    of_pg_arg_int8(&sleep, pj->seq);
-    of_pg_arg_int8(&sleep, -1);
-    of_pg_arg_text(&sleep, words);
-    of_pg_arg_int8(&sleep, 0);
-    return of_pg_run(db, &of_sql_phase_sleep, &sleep, NULL, err);
+    return of_phase_sleep(pj, db, -1, words, 0, err);
 }
 
 enum of_go of_phase_blocked(struct of_phase_job *pj, const struct of_pgarr *types, const char *const *steps, int n_steps,
@@ -106,14 +99,7 @@ enum of_go of_phase_wait_barrier(struct of_phase_job *pj, struct of_err *err)
         pj->barrier = of_pgres_bool(res, 0, 1);
     }
     if (code == OF_OK && !pj->barrier) {
-        struct of_pgargs sleep = OF_PGARGS_INIT;
-        of_pg_arg_int8(&sleep, pj->msg.run);
-        of_pg_arg_text(&sleep, pj->msg.type);
-        of_pg_arg_int8(&sleep, pj->seq);
-        of_pg_arg_int8(&sleep, -1);
-        of_pg_arg_text(&sleep, "waits for the other types");
-        of_pg_arg_int8(&sleep, 0);
-        code = of_pg_run(db, &of_sql_phase_sleep, &sleep, NULL, err);
+        code = of_phase_sleep(pj, db, -1, "waits for the other types", 0, err);
     }
     code = code == OF_OK ? of_pg_commit(db, err) : code;
     of_pgpool_put(pj->w->pool, db);
@@ -217,8 +203,7 @@ typedef enum of_code batch_fn(struct of_apply *a, const struct of_type *t, const
 
 static enum of_code do_create(struct of_apply *a, const struct of_type *t, const struct of_pgarr *ids, struct of_err *err)
 {
-    OF_TRY(of_apply_create(a, t, ids, of_pgarr_len(ids), err));
-    return OF_OK;
+    return of_apply_create(a, t, ids, of_pgarr_len(ids), err);
 }
 
 /* The other half of a batch that makes entities, on another executor. */

@@ -42,7 +42,6 @@ struct work_job {
     int64_t read_seq;
     struct of_wall run_started;
     int failures;
-    bool weak;
     bool gone; /* the org's lane went to another worker */
 };
 
@@ -92,14 +91,19 @@ static enum of_code claim(struct work_job *wj, struct of_pg *db, struct of_err *
     return OF_OK;
 }
 
+static void link_args(const struct work_job *wj, const char *type, const char *id, struct of_pgargs *args)
+{
+    of_pg_arg_text(args, wj->org);
+    of_pg_arg_text(args, wj->adapter);
+    of_pg_arg_text(args, type);
+    of_pg_arg_text(args, id);
+}
+
 /* The row has been worked off (or hinted again meanwhile: then it is ready again). In the caller's transaction. */
 static enum of_code row_done(struct work_job *wj, struct of_pg *db, const struct item *it, struct of_err *err)
 {
     struct of_pgargs args = OF_PGARGS_INIT;
-    of_pg_arg_text(&args, wj->org);
-    of_pg_arg_text(&args, wj->adapter);
-    of_pg_arg_text(&args, it->type_name);
-    of_pg_arg_text(&args, it->id);
+    link_args(wj, it->type_name, it->id, &args);
     of_pg_arg_int8(&args, it->fence);
     (void)OF_FAILPOINT("worker.before_done");
     int64_t rows = 0;
@@ -111,10 +115,7 @@ static enum of_code row_later(struct work_job *wj, struct of_pg *db, const struc
                               int attempts, const struct of_err *why, struct of_err *err)
 {
     struct of_pgargs args = OF_PGARGS_INIT;
-    of_pg_arg_text(&args, wj->org);
-    of_pg_arg_text(&args, wj->adapter);
-    of_pg_arg_text(&args, it->type_name);
-    of_pg_arg_text(&args, it->id);
+    link_args(wj, it->type_name, it->id, &args);
     of_pg_arg_int8(&args, it->fence);
     of_pg_arg_text(&args, state);
     of_pg_arg_int8(&args, ms);
@@ -179,14 +180,6 @@ static enum of_code one_id(struct of_pgarr **ret, const char *id)
     return OF_OK;
 }
 
-static void link_args(const struct work_job *wj, const char *type, const char *id, struct of_pgargs *args)
-{
-    of_pg_arg_text(args, wj->org);
-    of_pg_arg_text(args, wj->adapter);
-    of_pg_arg_text(args, type);
-    of_pg_arg_text(args, id);
-}
-
 /* "" if there is no such link. */
 static enum of_code link_state(struct work_job *wj, struct of_pg *db, const char *type, const char *id, char *state, size_t size,
                                struct of_err *err)
@@ -239,26 +232,22 @@ static enum of_code try_edges(struct work_job *wj, struct of_apply *a, struct it
 /* What it waits for does not exist. */
 static enum of_code no_target(struct work_job *wj, struct of_apply *a, struct item *it, struct of_err *err)
 {
-    static const char *const kinds[] = {"", "entity", "edge", "value", "reference"};
     struct of_pgargs args = OF_PGARGS_INIT;
     link_args(wj, it->target->name, it->target_id, &args);
-    of_pg_arg_text(&args, kinds[it->target->kind]);
+    of_pg_arg_text(&args, of_kind_name(it->target->kind));
     OF_TRY(of_pg_run(a->db, &of_sql_tombstone, &args, NULL, err));
     if (!it->type || it->type->owned || it->id[0] == '@') { /* it goes with its parent */
         return row_done(wj, a->db, it, err);
     }
     struct of_pgargs again = OF_PGARGS_INIT;
-    of_pg_arg_text(&again, wj->org);
-    of_pg_arg_text(&again, wj->adapter);
-    of_pg_arg_text(&again, it->type_name);
-    of_pg_arg_text(&again, it->id);
+    link_args(wj, it->type_name, it->id, &again);
     of_pg_arg_int8(&again, it->fence);
     return of_pg_run(a->db, &of_sql_work_reread, &again, NULL, err);
 }
 
 static enum of_code gone(struct work_job *wj, struct of_apply *a, struct item *it, struct of_err *err)
 {
-    if (strcmp(it->link_state, "deleted") == 0 || strcmp(it->link_state, "merged_into") == 0 || it->link_state[0] == '\0') {
+    if (is_tombstone(it->link_state) || it->link_state[0] == '\0') {
         return row_done(wj, a->db, it, err);
     }
     if (it->of_this_run || (it->suspected && it->second_look_due)) {
@@ -268,10 +257,7 @@ static enum of_code gone(struct work_job *wj, struct of_apply *a, struct item *i
         return row_done(wj, a->db, it, err);
     }
     struct of_pgargs args = OF_PGARGS_INIT;
-    of_pg_arg_text(&args, wj->org);
-    of_pg_arg_text(&args, wj->adapter);
-    of_pg_arg_text(&args, it->type->name);
-    of_pg_arg_text(&args, it->id);
+    link_args(wj, it->type->name, it->id, &args);
     OF_TRY(of_pg_run(a->db, &of_sql_suspect, &args, NULL, err));
     struct of_err why = OF_ERR_INIT;
     (void)of_err_set(&why, OF_E_NOT_FOUND, "not found once; looked at again");
@@ -306,24 +292,13 @@ static enum of_code after_mergers(struct work_job *wj, struct of_apply *a, struc
 
 static enum of_code store_page(struct of_apply *a, const struct of_page *page, struct of_err *err)
 {
-    const struct of_record **records = of_reallocarray(NULL, page->n_records + 1, sizeof *records);
-    enum of_code code = OF_OK;
-    for (const struct of_type *t = a->conn->adapter->types; t->name && code == OF_OK; t++) {
-        size_t n = 0;
-        for (size_t i = 0; i < page->n_records; i++) {
-            if (page->records[i].type == t) {
-                records[n++] = &page->records[i];
-            }
-        }
-        code = of_apply_stage(a, t, records, n, err);
-    }
+    OF_CLEANUP(of_freep) const struct of_record **records = of_reallocarray(NULL, page->n_records + 1, sizeof *records);
     for (size_t i = 0; i < page->n_records; i++) {
         records[i] = &page->records[i];
     }
-    code = code == OF_OK ? of_apply_records(a, records, page->n_records, err) : code;
-    code = code == OF_OK ? of_apply_dead(a, page->bad, page->n_bad, err) : code;
-    of_freep(&records);
-    return code;
+    OF_TRY(of_apply_stage_all(a, records, page->n_records, err));
+    OF_TRY(of_apply_records(a, records, page->n_records, err));
+    return of_apply_dead(a, page->bad, page->n_bad, err);
 }
 
 /* A whole answer: the record (or the list below a parent). */
