@@ -92,7 +92,7 @@ enum of_auth_state of_auth_look(struct of_conn_auth *a, struct of_wall now)
     lock(a);
     if (a->dead_version == a->version) {
         state = OF_AUTH_DEAD;
-    } else if (!a->authorization) {
+    } else if (!a->authorization || (a->is_oauth && a->refused_version == a->version)) {
         state = OF_AUTH_MISSING;
     } else if (a->is_oauth && a->expires_at.us > 0 && a->expires_at.us <= now.us) {
         state = OF_AUTH_MISSING;
@@ -123,6 +123,13 @@ void of_auth_set_dead(struct of_conn_auth *a, int64_t version)
 {
     lock(a);
     a->dead_version = OF_MAX(a->dead_version, version);
+    unlock(a);
+}
+
+void of_auth_set_refused(struct of_conn_auth *a, int64_t version)
+{
+    lock(a);
+    a->refused_version = OF_MAX(a->refused_version, version);
     unlock(a);
 }
 

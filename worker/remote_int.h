@@ -27,6 +27,7 @@ struct of_conn_auth {
     int64_t margin_ms;        /* refresh so long before */
     bool has_prev;            /* the former version is still stored */
     bool is_marking;
+    int64_t refused_version;  /* OAuth: answered with 401; not used again, a newer one is to be had first */
     int64_t dead_version;     /* refused for good: reconnect needed */
 };
 
@@ -138,6 +139,7 @@ enum of_code of_auth_adopt(struct of_conn_auth *a, const struct of_adapter *adap
 enum of_auth_state of_auth_look(struct of_conn_auth *a, struct of_wall now);
 int64_t of_auth_version(struct of_conn_auth *a);
 bool of_auth_is_oauth(struct of_conn_auth *a);
+void of_auth_set_refused(struct of_conn_auth *a, int64_t version);
 void of_auth_set_dead(struct of_conn_auth *a, int64_t version);
 /* A secret copy of the header's value, NULL if there is none; *ret_version its version. */
 char *of_auth_header(struct of_conn_auth *a, int64_t *ret_version);

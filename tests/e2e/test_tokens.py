@@ -67,7 +67,7 @@ def a_system_away_is_no_reconnect():
     with Cluster("token-away", people=800, workers=1, latency_ms=30) as c:
         c.connect(ORG, kind="oauth")
         begun(c)
-        c.sim.fault("status503", match="/oauth/token", times=4)
+        c.sim.fault("status503", match="/oauth/token", times=8)
         c.sim.post("/_sim/expire", {"org": 1})
         mirrored(c)
         states = [row[0] for row in c.query("SELECT DISTINCT state FROM sync.connection")]
