@@ -28,8 +28,12 @@ enum of_conv {
 
 enum of_field_flags {
     OF_FIELD_READ_ONLY = 1, /* theirs never takes it: not part of project() */
-    OF_FIELD_REQUIRED = 2   /* a record without it is refused by them */
+    OF_FIELD_REQUIRED = 2,  /* a record without it is refused by them */
+    OF_FIELD_CREATE_ONLY = 4 /* taken by a create, refused by an update */
 };
+
+/* What their API lets one do with records of a type. */
+enum of_verb { OF_VERB_CREATE = 1, OF_VERB_UPDATE = 2, OF_VERB_DELETE = 4 };
 
 struct of_value_map {
     const char *theirs;
@@ -70,6 +74,8 @@ struct of_relation {
                              OF_KIND_EDGE: the record's edge goes from the first END to the second, under the second's */
     const char *column;   /* OF_REL_COLUMN */
     const char *include;  /* name for include= if the relation (or its records) only comes when asked for; NULL */
+    unsigned writes;      /* OF_VERB_CREATE, OF_VERB_UPDATE: with which it may be sent; 0: never */
+    bool required;        /* a create without it is refused: it waits until the other end is linked */
 }; /* a table ends with key NULL */
 
 enum of_kind { OF_KIND_ENTITY = 1, OF_KIND_EDGE, OF_KIND_VALUE, OF_KIND_REFERENCE };
@@ -109,7 +115,22 @@ struct of_type {
     const struct of_relation *relations; /* NULL: none */
     enum of_match match;
     const char *match_column; /* OF_MATCH_CHILD, OF_MATCH_NAME: the canonical column compared */
-    const char *const *sparse; /* capabilities of the writing side, next issue; NULL now */
+    /* the writing side */
+    unsigned verbs;            /* OF_VERB_*; 0: read only */
+    const char *create_path;   /* where a POST goes, if not path: /people/v2/people/{parent}/emails */
+    const char *create_parent; /* key of the relation whose external id is {parent} in create_path (and in path); NULL: none */
+    const char *cannot;        /* for people: why a verb is missing ("groups are made in Planning Center"); NULL if none is */
+};
+
+/* One change to send. */
+struct of_write {
+    enum of_verb verb;
+    const struct of_type *type;
+    const char *id;             /* update, delete: the external id */
+    const char *parent;         /* external id for {parent}, where the path has one; else NULL */
+    const struct of_json *body; /* what to send, as of_project_diff() (adapters/project.h) gives it; NULL: delete */
+    const struct of_json *with; /* create only: records that travel inside this one (a donation's designations): an array of
+                                   {"type":"Designation","body":{…}}; NULL: none */
 };
 
 /* --- records and pages --- */

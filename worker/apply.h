@@ -56,6 +56,10 @@ OF_MUSTCHECK enum of_code of_apply_merged(struct of_apply *a, const struct of_ty
                                           struct of_err *err);
 OF_MUSTCHECK enum of_code of_apply_hint(struct of_apply *a, const char *type, const char *const *ids, size_t n,
                                         const char *reason, int priority, struct of_err *err);
+/* OpenFaith's records of these entity ids differ from theirs by our own decision (a conflict kept ours, a first link in mode
+ * openfaith): hints sync.work, direction out, for this connection. out.c */
+OF_MUSTCHECK enum of_code of_apply_hint_out(struct of_apply *a, const struct of_type *type, const struct of_pgarr *entity_ids,
+                                            const char *reason, struct of_err *err);
 /* Everything that can be done at once for records just staged: match, create, populate, in dependency order of their types, and
  * what waited for them is woken. The one way of polled records, single re-reads and (later) webhooks. */
 OF_MUSTCHECK enum of_code of_apply_records(struct of_apply *a, const struct of_record *const *records, size_t n,

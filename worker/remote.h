@@ -37,6 +37,7 @@ struct of_call_result {
     size_t body_len;
     struct of_wall date;  /* their Date header; us 0 if absent */
     struct of_boot sent_at, done_at;
+    bool unclear;         /* of_remote_send: sent, or perhaps sent, and no answer says what became of it */
 };
 enum { OF_CALL_LIVE = 0, OF_CALL_BULK = 1, OF_CALL_WEAK = 2 };
 
@@ -60,6 +61,13 @@ OF_DEFINE_CLEANUP(struct of_conn, of_conn_unref, of_conn_unrefp)
  * here (waited for, refreshed and repeated); other failures are the caller's. */
 void of_remote_get(struct of_remote *r, struct of_conn *conn, const struct of_type *type, char *target, int priority,
                    int64_t give_up_ms, void (*done)(void *arg, struct of_call_result *res), void *arg);
+/* A writing request: POST, PATCH, DELETE (static text), body taken (NULL: none). As of_remote_get(), but never repeated by itself
+ * once it may have been sent, except after a 429 or a 401, which say that it was not carried out. send_until is compared with
+ * CLOCK_BOOTTIME on the HTTP thread right before sending (a process that slept must not send): later than that it ends with
+ * OF_E_LEASE. result.unclear: it was (or may have been) sent and no whole answer came. */
+void of_remote_send(struct of_remote *r, struct of_conn *conn, const struct of_type *type, const char *method, char *target,
+                    char *body, size_t body_len, int priority, int64_t give_up_ms, struct of_boot send_until,
+                    void (*done)(void *arg, struct of_call_result *res), void *arg);
 /* Partitions were revoked: budgets of the orgs whose lane is in one of them are handed over within a second. partition_of is
  * told by of_remote_set_partition when a message of the org arrives. */
 void of_remote_set_partition(struct of_remote *r, const char *org, const char *adapter, int32_t partition);

@@ -50,11 +50,11 @@ const struct of_field of_pco_donation_fields[] = {
 };
 
 const struct of_relation of_pco_donation_relations[] = {
-    {"person", "Person", OF_REL_EDGE, NULL, NULL, NULL}, /* null: an anonymous donor */
-    {"batch", "Batch", OF_REL_EDGE, NULL, NULL, NULL},
-    {"campus", "Campus", OF_REL_EDGE, NULL, NULL, NULL},
-    {"payment_source", "PaymentSource", OF_REL_EDGE, NULL, NULL, NULL},
-    {"designations", "Designation", OF_REL_CHILDREN, NULL, NULL, "designations"},
+    {"person", "Person", OF_REL_EDGE, NULL, NULL, NULL, 0, false}, /* null: an anonymous donor */
+    {"batch", "Batch", OF_REL_EDGE, NULL, NULL, NULL, 0, false},
+    {"campus", "Campus", OF_REL_EDGE, NULL, NULL, NULL, 0, false},
+    {"payment_source", "PaymentSource", OF_REL_EDGE, NULL, NULL, NULL, 0, false},
+    {"designations", "Designation", OF_REL_CHILDREN, NULL, NULL, "designations", 0, false},
     OF_PCO_RELATIONS_END,
 };
 
@@ -68,7 +68,7 @@ const struct of_field of_pco_designation_fields[] = {
 
 /* donation is known by the donation that it comes with. */
 const struct of_relation of_pco_designation_relations[] = {
-    {"donation", "Donation", OF_REL_EDGE, NULL, NULL, NULL},
-    {"fund", "Fund", OF_REL_EDGE, NULL, NULL, NULL},
+    {"donation", "Donation", OF_REL_EDGE, NULL, NULL, NULL, 0, false},
+    {"fund", "Fund", OF_REL_EDGE, NULL, NULL, NULL, 0, false},
     OF_PCO_RELATIONS_END,
 };

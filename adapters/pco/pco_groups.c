@@ -34,7 +34,7 @@ const struct of_field of_pco_group_fields[] = {
 };
 
 const struct of_relation of_pco_group_relations[] = {
-    {"group_type", "GroupType", OF_REL_EDGE, NULL, NULL, NULL}, /* null for a "unique" group */
+    {"group_type", "GroupType", OF_REL_EDGE, NULL, NULL, NULL, 0, false}, /* null for a "unique" group */
     OF_PCO_RELATIONS_END,
 };
 
@@ -45,7 +45,7 @@ const struct of_field of_pco_membership_fields[] = {
 };
 
 const struct of_relation of_pco_membership_relations[] = {
-    {"group", "Group", OF_REL_END, NULL, NULL, NULL},
-    {"person", "Person", OF_REL_END, NULL, NULL, NULL},
+    {"group", "Group", OF_REL_END, NULL, NULL, NULL, 0, false},
+    {"person", "Person", OF_REL_END, NULL, NULL, NULL, 0, false},
     OF_PCO_RELATIONS_END,
 };

@@ -13,7 +13,7 @@
 #define OF_PCO_CUSTOM(attr, conv) {(attr), NULL, (conv), 0, NULL, NULL}
 #define OF_PCO_CUSTOM_RO(attr, conv) {(attr), NULL, (conv), OF_FIELD_READ_ONLY, NULL, NULL}
 #define OF_PCO_FIELDS_END {NULL, NULL, OF_CONV_TEXT, 0, NULL, NULL}
-#define OF_PCO_RELATIONS_END {NULL, NULL, OF_REL_EDGE, NULL, NULL, NULL}
+#define OF_PCO_RELATIONS_END {NULL, NULL, OF_REL_EDGE, NULL, NULL, NULL, 0, false}
 
 /* pco_people.c */
 extern const struct of_field of_pco_campus_fields[], of_pco_reference_fields[], of_pco_tab_fields[];

@@ -56,8 +56,8 @@ const struct of_constant of_pco_definition_constants[] = {
 };
 
 const struct of_relation of_pco_definition_relations[] = {
-    {"tab", "Tab", OF_REL_EDGE, NULL, NULL, NULL}, /* mostly known by the attribute tab_id, a number */
-    {"field_options", "FieldOption", OF_REL_CHILDREN, NULL, NULL, "field_options"},
+    {"tab", "Tab", OF_REL_EDGE, NULL, NULL, NULL, 0, false}, /* mostly known by the attribute tab_id, a number */
+    {"field_options", "FieldOption", OF_REL_CHILDREN, NULL, NULL, "field_options", 0, false},
     OF_PCO_RELATIONS_END,
 };
 
@@ -69,7 +69,7 @@ const struct of_field of_pco_option_fields[] = {
 };
 
 const struct of_relation of_pco_option_relations[] = {
-    {"field_definition", "FieldDefinition", OF_REL_COLUMN, NULL, "fieldId", NULL},
+    {"field_definition", "FieldDefinition", OF_REL_COLUMN, NULL, "fieldId", NULL, 0, false},
     OF_PCO_RELATIONS_END,
 };
 
@@ -80,8 +80,8 @@ const struct of_field of_pco_datum_fields[] = {
 };
 
 const struct of_relation of_pco_datum_relations[] = {
-    {"field_definition", "FieldDefinition", OF_REL_END, NULL, NULL, NULL},
-    {"customizable", "Person", OF_REL_END, NULL, NULL, NULL},
+    {"field_definition", "FieldDefinition", OF_REL_END, NULL, NULL, NULL, 0, false},
+    {"customizable", "Person", OF_REL_END, NULL, NULL, NULL, 0, false},
     OF_PCO_RELATIONS_END,
 };
 
@@ -123,15 +123,15 @@ const struct of_field of_pco_person_fields[] = {
 };
 
 const struct of_relation of_pco_person_relations[] = {
-    {"primary_campus", "Campus", OF_REL_EDGE, NULL, NULL, NULL},
-    {"marital_status", "MaritalStatus", OF_REL_VALUE, NULL, NULL, "marital_status"},
-    {"inactive_reason", "InactiveReason", OF_REL_VALUE, NULL, NULL, "inactive_reason"},
-    {"name_prefix", "NamePrefix", OF_REL_VALUE, NULL, NULL, "name_prefix"},
-    {"name_suffix", "NameSuffix", OF_REL_VALUE, NULL, NULL, "name_suffix"},
-    {"emails", "Email", OF_REL_CHILDREN, NULL, NULL, "emails"},
-    {"phone_numbers", "PhoneNumber", OF_REL_CHILDREN, NULL, NULL, "phone_numbers"},
-    {"addresses", "Address", OF_REL_CHILDREN, NULL, NULL, "addresses"},
-    {"field_data", "FieldDatum", OF_REL_CHILDREN, NULL, NULL, "field_data"},
+    {"primary_campus", "Campus", OF_REL_EDGE, NULL, NULL, NULL, 0, false},
+    {"marital_status", "MaritalStatus", OF_REL_VALUE, NULL, NULL, "marital_status", 0, false},
+    {"inactive_reason", "InactiveReason", OF_REL_VALUE, NULL, NULL, "inactive_reason", 0, false},
+    {"name_prefix", "NamePrefix", OF_REL_VALUE, NULL, NULL, "name_prefix", 0, false},
+    {"name_suffix", "NameSuffix", OF_REL_VALUE, NULL, NULL, "name_suffix", 0, false},
+    {"emails", "Email", OF_REL_CHILDREN, NULL, NULL, "emails", 0, false},
+    {"phone_numbers", "PhoneNumber", OF_REL_CHILDREN, NULL, NULL, "phone_numbers", 0, false},
+    {"addresses", "Address", OF_REL_CHILDREN, NULL, NULL, "addresses", 0, false},
+    {"field_data", "FieldDatum", OF_REL_CHILDREN, NULL, NULL, "field_data", 0, false},
     OF_PCO_RELATIONS_END,
 };
 
@@ -170,7 +170,7 @@ const struct of_field of_pco_address_fields[] = {
 
 /* Email, PhoneNumber, Address */
 const struct of_relation of_pco_contact_relations[] = {
-    {"person", "Person", OF_REL_EDGE, NULL, NULL, NULL},
+    {"person", "Person", OF_REL_EDGE, NULL, NULL, NULL, 0, false},
     OF_PCO_RELATIONS_END,
 };
 
@@ -183,8 +183,8 @@ const struct of_field of_pco_household_fields[] = {
 };
 
 const struct of_relation of_pco_household_relations[] = {
-    {"people", "Person", OF_REL_EDGES, NULL, NULL, "people"},
-    {"primary_contact", "Person", OF_REL_EDGE, NULL, NULL, NULL},
+    {"people", "Person", OF_REL_EDGES, NULL, NULL, "people", 0, false},
+    {"primary_contact", "Person", OF_REL_EDGE, NULL, NULL, NULL, 0, false},
     OF_PCO_RELATIONS_END,
 };
 
@@ -196,7 +196,7 @@ const struct of_field of_pco_household_member_fields[] = {
 
 /* Same edge as Household.people makes, hence its key; the record does not name its household. */
 const struct of_relation of_pco_household_member_relations[] = {
-    {"household", "Household", OF_REL_END, NULL, NULL, NULL},
-    {"person", "Person", OF_REL_END, "people", NULL, NULL},
+    {"household", "Household", OF_REL_END, NULL, NULL, NULL, 0, false},
+    {"person", "Person", OF_REL_END, "people", NULL, NULL, 0, false},
     OF_PCO_RELATIONS_END,
 };

@@ -17,6 +17,9 @@ CREATE TABLE sync.connection (
     mode text NOT NULL CHECK (mode IN ('bidirectional', 'openfaith', 'chms')),
     strategy text NOT NULL DEFAULT 'last_write_wins'
         CHECK (strategy IN ('last_write_wins', 'field_merge', 'chms_wins', 'openfaith_wins', 'ask')),
+    field_strategies jsonb NOT NULL DEFAULT '{}', -- {"Person.firstName":"chms_wins"}
+    delete_there boolean NOT NULL DEFAULT false,   -- deletions here are carried out there; else they ask a person
+    push_first_link boolean NOT NULL DEFAULT false, -- mode chms: what a first link kept as ours is sent
     types text[] NOT NULL,                 -- external types in scope, closed under dependency
     base_url text,                         -- null: the adapter's own
     rate_n int,                            -- null: the adapter's own limit; 0: no limit
@@ -135,8 +138,8 @@ CREATE TABLE sync.work (
     org_id text NOT NULL,
     adapter text NOT NULL,
     direction text NOT NULL CHECK (direction IN ('in', 'out', 'msg')),
-    record_type text NOT NULL,             -- in: external type; out: entity tag; msg: topic
-    record_id text NOT NULL,               -- in: external id; out: entity id; msg: partition/offset
+    record_type text NOT NULL,             -- in: external type; out: entity tag, or external type of an edge or value; msg: topic
+    record_id text NOT NULL,               -- in: external id; out: entity id, or edge key, or entity id|field key; msg: partition/offset
     gen bigint NOT NULL DEFAULT 1,
     state text NOT NULL DEFAULT 'ready' CHECK (state IN ('ready', 'leased', 'waiting', 'parked', 'dead')),
     due_at timestamptz NOT NULL DEFAULT now(),
@@ -164,10 +167,11 @@ BEGIN
         EXECUTE format('CREATE TABLE sync.work_%s PARTITION OF sync.work FOR VALUES WITH (MODULUS 16, REMAINDER %s) WITH (fillfactor = 70)', i, i);
     END LOOP;
 END $$;
-CREATE UNIQUE INDEX external_link_entity ON sync.external_link (org_id, adapter, external_type, entity_id)
+-- entity first: the change reader asks for the org of a row that is gone by its id alone
+CREATE UNIQUE INDEX external_link_entity ON sync.external_link (entity_id, org_id, adapter, external_type)
     WHERE kind = 'entity' AND state = 'linked';
--- from an entity to the values that others hold of it (FieldDatum of a person), few beside the entities
-CREATE INDEX external_link_value ON sync.external_link (org_id, adapter, entity_id) WHERE kind = 'value';
+-- from an entity to the values that others hold of it (FieldDatum of a person), from an edge's key to its record
+CREATE INDEX external_link_other ON sync.external_link (org_id, adapter, entity_id) WHERE kind IN ('edge', 'value');
 -- by owner first: a lane claims its own, and the scheduler steps from owner to owner
 CREATE INDEX work_due ON sync.work (org_id, adapter, due_at) WHERE state IN ('ready', 'leased', 'waiting');
 CREATE INDEX work_leased ON sync.work (lease_until) WHERE state = 'leased';
@@ -199,7 +203,7 @@ CREATE TABLE sync.phase (
     adapter text NOT NULL,
     ordinal int NOT NULL,
     step text NOT NULL DEFAULT 'stage'
-        CHECK (step IN ('stage', 'match', 'create', 'populate', 'check', 'done', 'error')),
+        CHECK (step IN ('stage', 'match', 'create', 'populate', 'check', 'push', 'done', 'error')),
     seq bigint NOT NULL DEFAULT 1,
     emitted_seq bigint NOT NULL DEFAULT 0,
     due_at timestamptz NOT NULL DEFAULT now(),
@@ -277,3 +281,15 @@ CREATE TABLE sync.journal (
 CREATE TABLE sync.journal_default PARTITION OF sync.journal DEFAULT;
 CREATE INDEX journal_entity ON sync.journal (org_id, entity_id, at);
 CREATE INDEX journal_at ON sync.journal USING brin (at);
+
+-- The change reader's place; the slot itself is the truth. Written at most every ten seconds.
+CREATE TABLE sync.cdc_state (
+    slot text PRIMARY KEY,
+    system_id text NOT NULL,
+    timeline bigint NOT NULL,
+    published_lsn pg_lsn NOT NULL,
+    committed_at timestamptz,              -- of the last published commit
+    reader text,
+    gear text NOT NULL DEFAULT 'stream',
+    updated_at timestamptz NOT NULL DEFAULT now()
+);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OF_PROJECT_H
+#define OF_PROJECT_H
+
+/* The writing side: the tables of adapter.h read from ours to theirs. Pure, any thread. All bodies have the shape of
+ * of_record.body (canonical columns, customFields, _rel, _many), so that what is sent, what was answered (parse) and what was
+ * agreed compare field by field. */
+
+#include "adapters/adapter.h"
+
+struct of_project_in {
+    const struct of_adapter *adapter;
+    const struct of_type *type;
+    /* OF_KIND_ENTITY: to_jsonb() of the entity's row. OF_KIND_EDGE: the edge's metadata. OF_KIND_VALUE: {"value":…}. */
+    const struct of_json *row;
+    /* Relations by key: {"primary_campus":"Campus/12","marital_status":"MaritalStatus/3"}: external ids of the other ends; null:
+     * there is none; a member that is absent: not known (not linked, not loaded): it is not part of the projection. */
+    const struct of_json *rel;
+    /* {"people":["Person/1"]} likewise, sorted */
+    const struct of_json *many;
+};
+
+/* Appends project(entity): only what theirs accepts (no OF_FIELD_READ_ONLY, no relation that cannot be written). A filler of a
+ * NOT NULL column ('' 0 false) that theirs never said is null here: no change. Fields of OF_CONV_* that cannot be turned into
+ * theirs are left out. Same content, same bytes. */
+void of_project(const struct of_project_in *in, struct of_buf *body);
+
+/* What has to be sent: the members of ours (of_project) that differ from agreed (absent there: from seen). A field that neither
+ * knows has no base: never sent, never cleared; is_new (nothing agreed: a create): every member that is not null.
+ * The result is a body of only those members; a custom field that was cleared stands in "_clear": ["pco_nickname"].
+ * *ret_n is their number; 0: nothing appended. fields (may be NULL) gets their names, '\n' after each: firstName, pco_nickname,
+ * _rel.primary_campus, _many.people. */
+void of_project_diff(const struct of_adapter *adapter, const struct of_type *type, const struct of_json *ours,
+                     const struct of_json *seen, const struct of_json *agreed, bool is_new, struct of_buf *body, int *ret_n,
+                     struct of_buf *fields);
+
+/* What of `sent` (a body as of_project_diff gives) the answer (a record's body) does not hold: their own spelling of a value
+ * counts as held, null or absent does not. Names into fields as above; returns how many. */
+int of_project_dropped(const struct of_adapter *adapter, const struct of_type *type, const struct of_json *sent,
+                       const struct of_json *answer, struct of_buf *fields);
+
+/* base after a push: seen and agreed (each a body) with the sent members set: seen to what the answer says of them, agreed to
+ * what was sent. Other members stay. agreed NULL: same as seen. */
+void of_project_agree(const struct of_adapter *adapter, const struct of_type *type, const struct of_json *seen,
+                      const struct of_json *agreed, const struct of_json *sent, const struct of_json *answer,
+                      struct of_buf *ret_seen, struct of_buf *ret_agreed);
+
+/* Is the record one that was created with `sent`? Every sent field is held, in their spelling: for finding a create whose answer
+ * was lost. */
+bool of_project_is_created_by(const struct of_adapter *adapter, const struct of_type *type, const struct of_json *sent,
+                              const struct of_record *record);
+
+#endif
