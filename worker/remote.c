@@ -84,6 +84,7 @@ static void deliver(void *arg)
         }
     }
     of_conn_unref(call->conn);
+    free(call->body);
     free(call->target);
     free(call);
 }
@@ -534,17 +535,34 @@ static void enqueue(void *arg, struct of_http *http)
     of_chan_turn(chan);
 }
 
+static void submit(struct of_call *call, int64_t give_up_ms)
+{
+    OF_BUG_ON(call->priority < OF_CALL_LIVE || call->priority > OF_CALL_WEAK);
+    call->queued_at = of_boot_now();
+    call->give_up_at.ms = give_up_ms < INT64_MAX / 2 ? call->queued_at.ms + give_up_ms : INT64_MAX;
+    if (!of_remote_post(call->r, enqueue, call)) {
+        fail_stopped(call);
+    }
+}
+
 void of_remote_get(struct of_remote *r, struct of_conn *conn, const struct of_type *type, char *target, int priority,
                    int64_t give_up_ms, void (*done)(void *arg, struct of_call_result *res), void *arg)
 {
-    OF_BUG_ON(priority < OF_CALL_LIVE || priority > OF_CALL_WEAK);
     struct of_call *call = of_calloc(1, sizeof(*call));
-    *call = (struct of_call){.r = r, .conn = of_conn_ref(conn), .type = type, .target = target, .priority = priority,
-                             .give_up_ms = give_up_ms, .done = done, .arg = arg, .queued_at = of_boot_now()};
-    call->give_up_at.ms = give_up_ms < INT64_MAX / 2 ? call->queued_at.ms + give_up_ms : INT64_MAX;
-    if (!of_remote_post(r, enqueue, call)) {
-        fail_stopped(call);
-    }
+    *call = (struct of_call){.r = r, .conn = of_conn_ref(conn), .type = type, .method = "GET", .target = target,
+                             .priority = priority, .done = done, .arg = arg};
+    submit(call, give_up_ms);
+}
+
+void of_remote_send(struct of_remote *r, struct of_conn *conn, const struct of_type *type, const char *method, char *target,
+                    char *body, size_t body_len, int priority, int64_t give_up_ms, struct of_boot send_until,
+                    void (*done)(void *arg, struct of_call_result *res), void *arg)
+{
+    OF_BUG_ON(send_until.ms <= 0);
+    struct of_call *call = of_calloc(1, sizeof(*call));
+    *call = (struct of_call){.r = r, .conn = of_conn_ref(conn), .type = type, .method = method, .target = target, .body = body,
+                             .body_len = body_len, .send_until = send_until, .priority = priority, .done = done, .arg = arg};
+    submit(call, OF_MIN(give_up_ms, OF_MAX(send_until.ms - of_boot_now().ms, 0)));
 }
 
 int64_t of_remote_wait_ms(struct of_remote *r, struct of_conn *conn)

@@ -8,7 +8,7 @@
 #include "common/metrics/metrics.h"
 
 #define CONNECT_TIMEOUT_MS 10000
-#define HEADERS_MAX 8
+#define HEADERS_MAX 7 /* of the adapter; one more says what a body is */
 /* A call is sent again after so many 401s at most: a personal token that is refused twice is revoked; refreshed credentials
  * that are refused again and again need a person too. */
 #define REFUSALS_MAX_PAT 2
@@ -118,6 +118,11 @@ static void on_refused(struct of_call *call)
     of_refresh_start(chan->r, conn, call->auth_version, is_final);
 }
 
+static bool is_write(const struct of_call *call)
+{
+    return call->send_until.ms > 0;
+}
+
 static void keep_body(struct of_call *call, struct of_http_resp *resp)
 {
     struct of_remote *r = call->r;
@@ -126,8 +131,20 @@ static void keep_body(struct of_call *call, struct of_http_resp *resp)
     if (of_buf_take(&resp->body, &body, &len, NULL) == OF_OK) {
         call->result.body = body;
         call->result.body_len = len;
-        r->usual_body = (r->usual_body * 7 + len) / 8;
+        if (!is_write(call)) { /* pages of lists are what memory is reserved for */
+            r->usual_body = (r->usual_body * 7 + len) / 8;
+        }
     }
+}
+
+/* A refusal (4xx) says that it was not carried out. A cut or missing answer, a server's error, and a success that is none of
+ * the API's (a proxy's page) say nothing. */
+static bool is_unclear(const struct of_http_resp *resp, const struct of_err *err)
+{
+    if (err->code == OF_OK || !resp->sent) {
+        return false;
+    }
+    return resp->err.code != OF_OK || resp->status == 408 || resp->status < 300 || resp->status >= 500;
 }
 
 static void on_answer(void *arg, struct of_http_resp *resp)
@@ -170,21 +187,31 @@ static void on_answer(void *arg, struct of_http_resp *resp)
     }
     if (err.code == OF_OK) {
         of_auth_accepted(r->w, conn, call->auth_version);
+    }
+    if (err.code == OF_OK || (is_write(call) && resp->err.code == OF_OK)) {
         keep_body(call, resp);
     }
+    call->result.unclear = is_write(call) && is_unclear(resp, &err);
     of_call_end(call);
 }
 
 static struct of_http_req *make_request(struct of_remote *r, struct of_call *call)
 {
     const struct of_conn *conn = call->conn;
-    struct of_http_req *req = of_http_req_new("GET", of_asprintf("%s%s", conn->base_url, call->target));
+    struct of_http_req *req = of_http_req_new(call->method, of_asprintf("%s%s", conn->base_url, call->target));
     req->authorization = of_auth_header(conn->auth, &call->auth_version);
     const char *headers[HEADERS_MAX] = {NULL};
     int n = conn->adapter->headers ? conn->adapter->headers(call->type, headers, HEADERS_MAX) : 0;
     for (int i = 0; i < n; i++) {
         req->headers[req->n_headers++] = of_strdup(headers[i]);
     }
+    if (call->body) {
+        req->headers[req->n_headers++] = of_strdup("Content-Type: application/json");
+        req->body = of_alloc(call->body_len + 1);
+        memcpy(req->body, call->body, call->body_len);
+        req->body_len = call->body_len;
+    }
+    req->send_until = call->send_until;
     req->timeout_ms = (int)r->w->conf->http_timeout_ms;
     req->connect_timeout_ms = OF_MIN(CONNECT_TIMEOUT_MS, req->timeout_ms);
     req->max_body = OF_REMOTE_MAX_BODY;

@@ -39,9 +39,12 @@ struct of_call {
     struct of_remote *r;
     struct of_conn *conn;
     const struct of_type *type;
+    const char *method; /* static */
     char *target;
+    char *body; /* kept for a repetition after 429 and 401; NULL: none */
+    size_t body_len;
+    struct of_boot send_until; /* ms 0: a read */
     int priority;
-    int64_t give_up_ms;
     void (*done)(void *arg, struct of_call_result *res);
     void *arg;
     struct of_boot queued_at, give_up_at;

@@ -6,7 +6,7 @@
  * TLS verified against the system's roots; redirects are not followed; http:// and https:// only; HTTP/1.1 keep-alive,
  * connections per host bounded. Bodies are bounded by max_body (OF_E_TOO_LARGE). No cookies, no proxies from environment.
  * Errors (of_http_resp.err): OF_E_NET (no connection, cut answer), OF_E_TIMEOUT, OF_E_TOO_LARGE, OF_E_REMOTE (not HTTP),
- * OF_E_INVALID (URL or header), OF_E_STOPPED. Their texts hold the host, never path, query or headers. */
+ * OF_E_INVALID (URL or header), OF_E_LEASE (send_until), OF_E_STOPPED. Their texts hold the host, never path, query or headers. */
 
 #include "common/base/base.h"
 #include "common/base/buf.h"
@@ -35,6 +35,8 @@ struct of_http_req {
     char *body; /* owned; NULL: none */
     size_t body_len;
     int timeout_ms, connect_timeout_ms;
+    struct of_boot send_until; /* compared right before the first byte goes out: later than that it ends with OF_E_LEASE, and
+                                  nothing was sent. ms 0: no such moment */
     size_t max_body;
     /* Called once, on the HTTP thread: must only hand over. resp is borrowed for the call (take resp->body). The request is
      * freed after it. */

@@ -20,6 +20,7 @@ struct of_http_transfer {
     struct curl_slist *headers;
     struct of_http_resp resp;
     bool too_large;
+    bool too_late; /* send_until was over before anything went out */
 };
 
 struct of_http_post_item {

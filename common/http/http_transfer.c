@@ -71,8 +71,13 @@ static int of_http_on_sending(void *arg, char *to, char *from, int to_port, int 
     if (t->resp.sent && strcmp(t->req->method, "GET") != 0 && strcmp(t->req->method, "HEAD") != 0) {
         return CURL_PREREQFUNC_ABORT;
     }
+    struct of_boot now = of_boot_now();
+    if (t->req->send_until.ms > 0 && now.ms > t->req->send_until.ms) { /* connecting took long, or this process slept */
+        t->too_late = !t->resp.sent;
+        return CURL_PREREQFUNC_ABORT;
+    }
     t->resp.sent = true;
-    t->resp.sent_at = of_boot_now();
+    t->resp.sent_at = now;
     return CURL_PREREQFUNC_OK;
 }
 
@@ -181,7 +186,9 @@ void of_http_transfer_result(struct of_http_transfer *t, CURLcode result)
     if (result == CURLE_UNSUPPORTED_PROTOCOL && t->resp.sent) {
         result = CURLE_WEIRD_SERVER_REPLY; /* HTTP/0.9, as curl sees it: the server's fault, not the URL's */
     }
-    if (result != CURLE_OK) {
+    if (t->too_late) {
+        of_err_set(&t->resp.err, OF_E_LEASE, "it was too late to send the request");
+    } else if (result != CURLE_OK) {
         of_http_fail(&t->resp.err, result, t->too_large, t->req->url);
         t->resp.err.http_status = t->resp.status;
     }

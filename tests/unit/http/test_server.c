@@ -21,7 +21,7 @@ struct test_server {
     int fd;
     pthread_t thread, workers[MAX_CONNECTIONS];
     int fds[MAX_CONNECTIONS];
-    atomic_int connections, requests, busy, busiest;
+    atomic_int connections, requests, busy, busiest, throttled;
     atomic_bool stop;
 };
 
@@ -63,7 +63,11 @@ static bool serve(struct test_server *s, int fd, const char *request, const char
 {
     char path[256] = "";
     sscanf(request, "%*s %255s", path);
-    if (strncmp(path, "/echo", 5) == 0) {
+    if (strncmp(path, "/echo-json", 10) == 0) {
+        char *text = of_asprintf("{%.*s|%.*s", (int)(body - request), request, (int)body_len, body);
+        answer(fd, "201 Created", "Content-Type: application/json\r\n", text, strlen(text));
+        free(text);
+    } else if (strncmp(path, "/echo", 5) == 0) {
         char *text = of_asprintf("%.*s|%.*s", (int)(body - request), request, (int)body_len, body);
         answer(fd, "200 OK", "Content-Type: text/plain\r\n", text, strlen(text));
         free(text);
@@ -73,6 +77,15 @@ static bool serve(struct test_server *s, int fd, const char *request, const char
                "content-TYPE:  application/json; charset=utf-8 \r\nDATE: Sun, 22 Nov 2026 10:00:00 GMT\r\nRetry-after: 7\r\n"
                "x-pco-api-request-rate-limit: 100\r\nX-PCO-API-REQUEST-RATE-COUNT: 118 of 100\r\n"
                "X-PCO-API-Request-Rate-Period: 20 seconds\r\nX-Other: 1\r\n", "{}", 2);
+    } else if (strncmp(path, "/status/", 8) == 0) { /* with what was sent as its body */
+        char *status = of_asprintf("%.3s Status", path + 8);
+        const char *type = strstr(path, "html") ? "Content-Type: text/html\r\n" : "Content-Type: application/json\r\n";
+        answer(fd, status, type, body, strcmp(path + 8, "204") == 0 ? 0 : body_len);
+        free(status);
+    } else if (strcmp(path, "/throttled") == 0) { /* the first time */
+        bool first = atomic_fetch_add(&s->throttled, 1) == 0;
+        answer(fd, first ? "429 Too Many Requests" : "201 Created",
+               first ? "Content-Type: application/json\r\nRetry-After: 1\r\n" : "Content-Type: application/json\r\n", body, body_len);
     } else if (strcmp(path, "/large") == 0) {
         char *text = of_calloc(1, 1000000);
         answer(fd, "200 OK", "", text, 1000000);
