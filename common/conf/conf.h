@@ -39,6 +39,9 @@ struct of_conf {
     int64_t backoff_max_ms;     /* OF_BACKOFF_MAX_MS, 300000 */
     int64_t waiting_recheck_ms; /* OF_WAITING_RECHECK_MS, 600000 */
     int64_t second_look_ms;     /* OF_SECOND_LOOK_MS, 600000: between two looks at a missing record */
+    int64_t poll_late_ms;       /* OF_POLL_LATE_MS, 300000: how late a record may show up in a list */
+    int64_t missing_share;      /* OF_MISSING_SHARE, 5 %: more missing of a type at once waits for a person */
+    int64_t missing_min;        /* OF_MISSING_MIN, 20: so many are never a large share */
     int64_t http_timeout_ms;    /* OF_HTTP_TIMEOUT_MS, 30000 */
     int64_t unparsed_bytes;     /* OF_UNPARSED_BYTES, 8388608: pages fetched ahead */
     int64_t drain_ms;           /* OF_DRAIN_MS, 10000: SIGTERM to exit */
@@ -48,6 +51,14 @@ struct of_conf {
     int64_t tick_ms;            /* OF_TICK_MS, 100 */
     int64_t stalled_ms;         /* OF_STALLED_MS, 300000: phases that have not moved are emitted again */
     int64_t scheduler_batch;    /* OF_SCHEDULER_BATCH, 1000 */
+    /* change reader */
+    char *slot;                 /* OF_SLOT, openfaith */
+    int64_t cdc_in_flight;      /* OF_CDC_IN_FLIGHT, 20000: messages not yet acknowledged */
+    int64_t cdc_catchup_bytes;  /* OF_CDC_CATCHUP_BYTES, 64 MiB: behind by more, it reads in batches; 0: always */
+    int64_t cdc_batch;          /* OF_CDC_BATCH, 2000000: messages of one such batch */
+    int64_t cdc_memory_bytes;   /* OF_CDC_MEMORY_BYTES, 4 MiB: rows of open transactions kept in memory */
+    char *cdc_spill_dir;        /* OF_CDC_SPILL_DIR, /tmp */
+    int64_t cdc_spill_bytes;    /* OF_CDC_SPILL_BYTES, 16 GiB */
 };
 
 /* Reads all settings (one environment may serve all programs); program says which ones must be set. An empty variable is

@@ -52,6 +52,11 @@ const struct of_conf_item of_conf_items[] = {
     NUMBER(waiting_recheck_ms, "OF_WAITING_RECHECK_MS", "600000", 10, DAY, W, 0,
            "how often what waits for another record is looked at again"),
     NUMBER(second_look_ms, "OF_SECOND_LOOK_MS", "600000", 0, DAY, W, 0, "time between two looks at a missing record"),
+    NUMBER(poll_late_ms, "OF_POLL_LATE_MS", "300000", 0, DAY, W, 0,
+           "how late a record may show up in a list: polls read so far back again"),
+    NUMBER(missing_share, "OF_MISSING_SHARE", "5", 1, 100, W, 0,
+           "percent of a type that may be missing at once before a person is asked"),
+    NUMBER(missing_min, "OF_MISSING_MIN", "20", 0, 1000000, W, 0, "so many missing records are never a large share"),
     NUMBER(http_timeout_ms, "OF_HTTP_TIMEOUT_MS", "30000", 10, 10 * 60 * SECOND, W | C | G, 0,
            "longest request to a remote system"),
     NUMBER(unparsed_bytes, "OF_UNPARSED_BYTES", "8388608", 65536, INT64_C(1) << 32, W, 0,
@@ -64,6 +69,19 @@ const struct of_conf_item of_conf_items[] = {
     NUMBER(tick_ms, "OF_TICK_MS", "100", 1, 60 * SECOND, S, 0, "how often the scheduler looks for what is due"),
     NUMBER(stalled_ms, "OF_STALLED_MS", "300000", 10, DAY, S, 0, "phases that have not moved for so long are emitted again"),
     NUMBER(scheduler_batch, "OF_SCHEDULER_BATCH", "1000", 1, 100000, S, 0, "rows that the scheduler takes at once"),
+
+    {"OF_SLOT", OF_CONF_TEXT, AT(slot), "openfaith", 0, 0, C | D, 0, 0,
+     "replication slot of the change reader; one per database, unlike any other in the server"},
+    NUMBER(cdc_in_flight, "OF_CDC_IN_FLIGHT", "20000", 1, 1000000, D, 0, "changes that Kafka has not acknowledged yet"),
+    NUMBER(cdc_catchup_bytes, "OF_CDC_CATCHUP_BYTES", "67108864", 0, INT64_C(1) << 50, D, 0,
+           "behind by more WAL than this, the change reader reads in large batches instead of a stream; 0: always"),
+    NUMBER(cdc_batch, "OF_CDC_BATCH", "2000000", 1000, 100000000, D, 0,
+           "messages of such a batch; the server keeps it in temporary files"),
+    NUMBER(cdc_memory_bytes, "OF_CDC_MEMORY_BYTES", "4194304", 65536, INT64_C(1) << 32, D, 0,
+           "rows of unfinished transactions kept in memory; more goes to files"),
+    {"OF_CDC_SPILL_DIR", OF_CONF_TEXT, AT(cdc_spill_dir), "/tmp", 0, 0, D, 0, 0, "where these files are"},
+    NUMBER(cdc_spill_bytes, "OF_CDC_SPILL_BYTES", "17179869184", 65536, INT64_C(1) << 50, D, 0,
+           "largest sum of these files; an unfinished transaction beyond it stops the reader, which says so"),
 };
 
 const size_t of_conf_n_items = OF_ARRAY_LEN(of_conf_items);

@@ -22,7 +22,8 @@ static const struct of_ctl_command commands[] = {
      "bring the database to this program's schema, create what is missing of the topics",
      "Creates schema sync, and of OpenFaith's tables those that are missing (existing ones stay as they are), under an\n"
      "advisory lock. Creates missing topics, checks existing ones: their partition counts must be equal. A broker that\n"
-     "cannot be asked is a warning. Run twice it changes nothing.\n"},
+     "cannot be asked is a warning. Makes the publications and the replication slot that the change reader needs; what needs\n"
+     "more rights than it has is printed as SQL. Run twice it changes nothing.\n"},
     {"keys new", "", 0, 0, OF_CTL_OPT_JSON, OF_CTL_NEED_NOTHING, of_ctl_keys_new,
      "print a new line for the key ring: <id> <base64 of 32 bytes>",
      "The file in OF_KEYRING_FILE has one such line per key. The last line encrypts, all lines decrypt. Needs no settings.\n"},

@@ -3,6 +3,7 @@
 
 #include "common/kafka/kafka.h"
 #include "common/migrate/migrate.h"
+#include "common/migrate/publish.h"
 #include "common/time/time.h"
 #include "common/token/token.h"
 
@@ -71,21 +72,49 @@ static enum of_code ensure_topics(struct of_ctl *ctl, char **ret_text, struct of
     return of_kafka_ensure_topics(ctl->conf->kafka_brokers, specs, OF_ARRAY_LEN(specs), TOPICS_MS, ret_text, err);
 }
 
-static void print_migrate(struct of_ctl *ctl, const char *applied, const char *topics, const char *warning)
+/* Publications and slot. What goes wrong with them is no reason to stop: everything but the change reader works without. */
+static void ensure_publishing(struct of_ctl *ctl, struct of_publish *p)
+{
+    struct of_err err = OF_ERR_INIT;
+    bool good = false;
+    if (!of_slot_name_valid(ctl->conf->slot)) {
+        of_buf_str(&p->notes, "OF_SLOT: expected letters a to z, digits and _, at most 63\n");
+        return;
+    }
+    /* the slot last: it can only read what was published when it was made */
+    if (of_publish_ensure(ctl->db, p, &err) != OF_OK ||
+        (p->owner_sql.len == 0 && of_publish_slot(ctl->db, ctl->conf->slot, p, &good, &err) != OF_OK)) {
+        of_buf_fmt(&p->notes, "%s\n", err.msg);
+    }
+    if (!good && p->owner_sql.len > 0) {
+        of_buf_str(&p->notes, "these statements need more rights, have them run and run migrate again:\n");
+    }
+}
+
+static void print_migrate(struct of_ctl *ctl, const char *applied, const char *topics, const char *warning,
+                          const struct of_publish *p)
 {
     if (!ctl->json) {
         of_buf_str(&ctl->out, applied[0] != '\0' ? applied : "database: nothing to do\n");
+        of_buf_str(&ctl->out, of_buf_text(&p->did));
         of_buf_str(&ctl->out, topics);
+        of_buf_str(&ctl->out, of_buf_text(&p->notes));
+        of_buf_str(&ctl->out, of_buf_text(&p->owner_sql));
         return;
     }
     of_buf_str(&ctl->out, "{\"applied\":[");
     json_lines(&ctl->out, applied);
+    json_lines(&ctl->out, of_buf_text(&p->did));
+    of_ctl_json_end(&ctl->out, ']');
+    of_buf_str(&ctl->out, ",\"ownerSql\":[");
+    json_lines(&ctl->out, of_buf_text(&p->owner_sql));
     of_ctl_json_end(&ctl->out, ']');
     of_buf_str(&ctl->out, ",\"topics\":[");
     json_lines(&ctl->out, topics);
     of_ctl_json_end(&ctl->out, ']');
     of_buf_str(&ctl->out, ",\"warnings\":[");
     json_lines(&ctl->out, warning);
+    json_lines(&ctl->out, of_buf_text(&p->notes));
     of_ctl_json_end(&ctl->out, ']');
     of_buf_str(&ctl->out, "}\n");
 }
@@ -95,8 +124,10 @@ enum of_code of_ctl_migrate(struct of_ctl *ctl, struct of_err *err)
     OF_CLEANUP(of_freep) char *applied = NULL;
     OF_CLEANUP(of_freep) char *topics = NULL;
     OF_CLEANUP(of_freep) char *problems = NULL;
+    OF_CLEANUP(of_publish_done) struct of_publish publish = OF_PUBLISH_INIT;
     OF_TRY(of_pg_connect(ctl->conf->database_url, "openfaithctl", &ctl->db, err));
     OF_TRY(of_migrate(ctl->db, &applied, err));
+    ensure_publishing(ctl, &publish);
     struct of_err topic_err = OF_ERR_INIT;
     const char *warning = "";
     enum of_code code = ensure_topics(ctl, &topics, &topic_err);
@@ -105,7 +136,7 @@ enum of_code of_ctl_migrate(struct of_ctl *ctl, struct of_err *err)
         fprintf(stderr, "openfaithctl: warning: the broker could not be asked about its topics: %s\n", warning);
         code = OF_OK;
     }
-    print_migrate(ctl, applied, topics != NULL ? topics : "", warning);
+    print_migrate(ctl, applied, topics != NULL ? topics : "", warning, &publish);
     if (code != OF_OK) {
         *err = topic_err;
         return code;

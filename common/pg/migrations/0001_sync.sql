@@ -43,7 +43,9 @@ CREATE UNIQUE INDEX connection_budget_key ON sync.connection (adapter, budget_ke
 CREATE INDEX connection_stopped ON sync.connection (org_id, adapter) WHERE state <> 'connected';
 CREATE INDEX connection_probe ON sync.connection (probe_at) WHERE state = 'parked';
 
--- Moments per connection. The scheduler claims due rows, produces, and moves them.
+-- Moments per connection: 'poll' (all types), 'poll:TYPE' (a type with a period of its own), 'reconcile', 'ask:poll:TYPE' and
+-- 'ask:reconcile:TYPE' (once, by a person: gone when done), 'work' (never due: when due work was last told). What is owed is
+-- wanted > done; the scheduler emits it when it is due, and again after a while should nobody have done it.
 CREATE TABLE sync.schedule (
     org_id text NOT NULL,
     adapter text NOT NULL,
@@ -52,8 +54,24 @@ CREATE TABLE sync.schedule (
     period_s int NOT NULL DEFAULT 900 CHECK (period_s > 0),
     due_at timestamptz NOT NULL,
     emitted_at timestamptz,
+    wanted bigint NOT NULL DEFAULT 0,      -- how often asked for
+    done bigint NOT NULL DEFAULT 0,        -- what was wanted when the last one that ended began
+    asked bigint NOT NULL DEFAULT 0,       -- the last that a person asked for: owed until done reaches it
+    rev bigint NOT NULL DEFAULT 0,         -- moved by whoever works on it: of two at once one saves
+    attempts int NOT NULL DEFAULT 0,       -- failures in a row
+    polled timestamptz,                    -- last successful poll, for the types of this row
+    run_id bigint,                         -- reconcile: the run that does it
+    run_wanted bigint,                     -- and what was wanted when it began
     PRIMARY KEY (org_id, adapter, kind)
 );
+-- The next moment of a kind: a stable hash of its name within the period, so that there are no bursts.
+CREATE FUNCTION sync.next_moment(org text, adapter text, kind text, period_s int, after timestamptz) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT to_timestamp((((extract(epoch FROM after) * 1000)::bigint - h.off_ms) / (period_s * 1000::bigint) + 1)
+                        * (period_s * 1000::bigint) / 1000.0::double precision + h.off_ms / 1000.0::double precision)
+    FROM (SELECT (hashtextextended(org || chr(31) || adapter || chr(31) || kind, 0) & 9223372036854775807)
+                 % (period_s * 1000::bigint) AS off_ms) h
+$$;
 CREATE INDEX schedule_due ON sync.schedule (due_at);
 
 -- Credentials, sealed (AES-256-GCM, additional data: org, adapter). prev_*: the version before the last refresh, until the
@@ -171,6 +189,13 @@ END $$;
 CREATE UNIQUE INDEX external_link_entity ON sync.external_link (entity_id, org_id, adapter, external_type)
     WHERE kind = 'entity' AND state = 'linked';
 -- from an entity to the values that others hold of it (FieldDatum of a person), from an edge's key to its record
+CREATE INDEX external_link_parent ON sync.external_link (org_id, adapter, external_type, (link_metadata ->> 'parent'))
+    WHERE kind = 'edge';
+CREATE INDEX external_link_merged ON sync.external_link (org_id, adapter, external_type, (link_metadata ->> 'mergedInto'))
+    WHERE state = 'merged_into';
+-- suspicions, and what they became: the share that is missing is counted before anything is deleted
+CREATE INDEX external_link_missing ON sync.external_link (org_id, adapter, external_type, missing_since)
+    WHERE missing_since IS NOT NULL;
 CREATE INDEX external_link_other ON sync.external_link (org_id, adapter, entity_id) WHERE kind IN ('edge', 'value');
 -- by owner first: a lane claims its own, and the scheduler steps from owner to owner
 CREATE INDEX work_due ON sync.work (org_id, adapter, due_at) WHERE state IN ('ready', 'leased', 'waiting');
@@ -291,5 +316,7 @@ CREATE TABLE sync.cdc_state (
     committed_at timestamptz,              -- of the last published commit
     reader text,
     gear text NOT NULL DEFAULT 'stream',
+    horizon xid8,                          -- whatever commits after published_lsn has this transaction id or a later one
+    repair jsonb,                          -- changes were lost: what is owed is found by difference; how far that is
     updated_at timestamptz NOT NULL DEFAULT now()
 );

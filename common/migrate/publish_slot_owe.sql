@@ -1,0 +1,18 @@
+-- The slot $1 begins anew: what changed since the last published commit is owed a repair, from the oldest transaction that may
+-- have come after it (its horizon; none: everything, also where the server is not the one it was). Nothing is owed while
+-- nothing is connected.
+-- params: 1
+WITH here AS (
+    SELECT (SELECT system_identifier::text FROM pg_control_system()) AS sys,
+           (SELECT timeline_id::bigint FROM pg_control_checkpoint()) AS tl
+)
+INSERT INTO sync.cdc_state AS s (slot, system_id, timeline, published_lsn, repair)
+SELECT $1::text, sys, tl, '0/0', '{}' FROM here
+WHERE EXISTS (SELECT FROM sync.connection) OR EXISTS (SELECT FROM sync.cdc_state c WHERE c.slot = $1::text)
+ON CONFLICT (slot) DO UPDATE SET
+    repair = CASE
+        WHEN s.repair IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object('horizon', s.repair ->> 'horizon'))
+        WHEN s.system_id = excluded.system_id AND s.timeline = excluded.timeline
+            THEN jsonb_strip_nulls(jsonb_build_object('horizon', s.horizon::text))
+        ELSE '{}' END,
+    system_id = excluded.system_id, timeline = excluded.timeline;
