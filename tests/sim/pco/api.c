@@ -4,6 +4,7 @@
 #include "edits.h"
 #include "gen.h"
 #include "render.h"
+#include "write.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,7 +95,7 @@ static const struct product *product_by_name(const char *name)
 }
 
 /* The type of /product/v2/<segment>; people stand below every product. */
-static enum sim_type top_type(const char *product, const char *segment)
+enum sim_type sim_api_top_type(const char *product, const char *segment)
 {
     enum sim_type type = sim_type_by_path(product, segment);
 
@@ -104,8 +105,7 @@ static enum sim_type top_type(const char *product, const char *segment)
                : type;
 }
 
-static const struct sim_rel *nested_rel(enum sim_type type, const char *product,
-                                        const char *segment)
+const struct sim_rel *sim_api_nested(enum sim_type type, const char *product, const char *segment)
 {
     const struct sim_type_def *def = &sim_types[type];
 
@@ -120,7 +120,7 @@ static const struct sim_rel *nested_rel(enum sim_type type, const char *product,
     return NULL;
 }
 
-static bool rel_is_list(const struct sim_rel *rel)
+bool sim_api_nested_is_list(const struct sim_rel *rel)
 {
     return rel->kind == SIM_REL_MANY || rel->kind == SIM_REL_VIA || rel->kind == SIM_REL_FLAT ||
            rel->kind == SIM_REL_NONE_MANY;
@@ -136,13 +136,13 @@ bool sim_api_is_list(const char *path)
     if (r.count < 3 || strcmp(r.segments[1], "v2") != 0) {
         return false;
     }
-    type = top_type(r.segments[0], r.segments[2]);
+    type = sim_api_top_type(r.segments[0], r.segments[2]);
     if (type == SIM_T_NONE) {
         return false;
     }
     if (r.count == 5) {
-        rel = nested_rel(type, r.segments[0], r.segments[4]);
-        return rel && rel_is_list(rel);
+        rel = sim_api_nested(type, r.segments[0], r.segments[4]);
+        return rel && sim_api_nested_is_list(rel);
     }
     return r.count == 3;
 }
@@ -294,21 +294,21 @@ static void answer_nested(struct work *w, struct sim_rec *parent)
 {
     const char *product = w->route.segments[0];
     const struct sim_rel *rel =
-        nested_rel((enum sim_type)parent->type, product, w->route.segments[4]);
+        sim_api_nested((enum sim_type)parent->type, product, w->route.segments[4]);
     struct sim_rec *target = NULL;
 
     if (!rel || w->route.count > 6) {
         sim_answer_error(w->answer, 404, NULL);
         return;
     }
-    if (rel_is_list(rel) && w->route.count == 5 && rel->target != SIM_T_NONE) {
+    if (sim_api_nested_is_list(rel) && w->route.count == 5 && rel->target != SIM_T_NONE) {
         sim_query_parse(&w->query, (enum sim_type)rel->target, &w->params);
         w->query.parent = parent;
         w->query.rel = rel;
         answer_list(w);
         return;
     }
-    if (rel_is_list(rel) && w->route.count == 6) {
+    if (sim_api_nested_is_list(rel) && w->route.count == 6) {
         struct sim_rec *list[4096];
         uint32_t n = sim_rel_targets(parent, rel, list, SIM_COUNT(list));
 
@@ -318,7 +318,7 @@ static void answer_nested(struct work *w, struct sim_rec *parent)
                 target = list[i];
             }
         }
-    } else if (!rel_is_list(rel) && w->route.count == 5) {
+    } else if (!sim_api_nested_is_list(rel) && w->route.count == 5) {
         (void)sim_rel_targets(parent, rel, &target, 1);
     }
     if (target) {
@@ -347,7 +347,7 @@ static void answer_get(struct work *w)
         }
         return;
     }
-    type = top_type(product, r->segments[2]);
+    type = sim_api_top_type(product, r->segments[2]);
     if (type == SIM_T_NONE || (r->count < 5 && strcmp(sim_types[type].product, product) != 0)) {
         sim_answer_error(w->answer, 404, NULL);
         return;
@@ -364,6 +364,20 @@ static void answer_get(struct work *w)
         answer_single(w, rec);
     } else {
         answer_nested(w, rec);
+    }
+}
+
+static void answer(struct work *w)
+{
+    struct sim_rec *written;
+
+    if (!strcmp(w->call->method, "GET")) {
+        answer_get(w);
+        return;
+    }
+    written = sim_write_handle(w->call, w->route.segments, w->route.count, w->answer);
+    if (written) {
+        answer_single(w, written);
     }
 }
 
@@ -386,18 +400,16 @@ void sim_api_handle(const struct sim_call *call, struct sim_answer *ret)
         sim_buf_str(&ret->body, "<!DOCTYPE html><html><body><h1>Not found</h1></body></html>");
     } else if (!pick_version(product, call->version, &ret->version)) {
         sim_answer_error(ret, 400, "unsupported_version_error");
-    } else if (strcmp(call->method, "GET") != 0) {
-        ret->processor = product->name;
-        sim_answer_error(ret, 403, NULL);
     } else {
         ret->processor = product->name;
         sim_params_parse(&w->params, call->query);
         pthread_mutex_lock(&call->church->org.lock);
         sim_org_ensure(&call->church->org);
+        sim_commit_due(&call->church->org, false);
         w->org = &call->church->org;
         w->page = (struct sim_page){
             .org = w->org, .q = &w->query, .base = call->base, .path = call->path};
-        answer_get(w);
+        answer(w);
         pthread_mutex_unlock(&call->church->org.lock);
         sim_params_free(&w->params);
     }

@@ -98,11 +98,10 @@ void sim_gate_arrive(const char *authorization, const char *method, const char *
     sim_gate_unlock();
 }
 
-void sim_gate_finish(uint64_t seq, int status, const char *fault, uint64_t bytes,
-                     struct sim_church *church)
+void sim_gate_finish(uint64_t seq, const struct sim_end *end, struct sim_church *church)
 {
     sim_gate_lock();
-    sim_ledger_end(seq, sim_mono_us(), status, fault, bytes);
+    sim_ledger_end(seq, sim_mono_us(), end);
     if (church) {
         church->inflight--;
     }

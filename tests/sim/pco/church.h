@@ -88,8 +88,22 @@ struct sim_arrival {
 /* Judges the credentials, counts the request, writes it into the ledger. */
 void sim_gate_arrive(const char *authorization, const char *method, const char *target,
                      bool counted, struct sim_arrival *ret);
-void sim_gate_finish(uint64_t seq, int status, const char *fault, uint64_t bytes,
-                     struct sim_church *church);
+/* How a request ended, for the ledger. */
+struct sim_end {
+    int status;          /* 0: no answer was sent */
+    const char *fault;   /* NULL none */
+    uint64_t bytes;      /* of the answer's body */
+    uint64_t asked;      /* bytes of the request, head and body */
+    uint64_t sent;       /* bytes of an answer that was sent by hand (cut_answer, cut_each), head and body */
+    int64_t cut;         /* where it was cut, -1 not */
+    bool done;           /* a write that was carried out */
+    const char *type;    /* of the record that was written, NULL none */
+    const char *id;
+    const char *names;   /* JSON array of what was sent, NULL none */
+    const char *body;    /* of the request, NULL none */
+};
+
+void sim_gate_finish(uint64_t seq, const struct sim_end *end, struct sim_church *church);
 
 /* limit.c, under the gate */
 void sim_limit_check(struct sim_church *church, const char *target, int64_t now_us,
@@ -111,8 +125,9 @@ void sim_auth_restore(struct sim_church *church, struct sim_buf *out); /* new to
 /* ledger.c */
 uint64_t sim_ledger_begin(int64_t t_us, const struct sim_arrival *a, const char *method,
                           const char *target);
-void sim_ledger_end(uint64_t seq, int64_t end_us, int status, const char *fault, uint64_t bytes);
-void sim_ledger_write(int org, uint64_t since, struct sim_buf *out);
+void sim_ledger_end(uint64_t seq, int64_t end_us, const struct sim_end *end);
+void sim_ledger_write(int org, uint64_t since, bool writes_only, struct sim_buf *out);
+void sim_ledger_keep_bodies(bool keep);
 void sim_ledger_stats(int org, uint64_t since, uint64_t until, struct sim_buf *out);
 void sim_ledger_reset(void);
 void sim_gate_lock(void);

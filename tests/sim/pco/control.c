@@ -249,8 +249,12 @@ static int ledger(struct control *c)
         sim_ledger_reset();
         return done(c);
     }
+    if (is(c, "POST", "ledger/bodies")) {
+        sim_ledger_keep_bodies(!cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(c->body, "keep")));
+        return done(c);
+    }
     if (is(c, "GET", "ledger")) {
-        sim_ledger_write((int)org, (uint64_t)since, c->out);
+        sim_ledger_write((int)org, (uint64_t)since, param(c, "writes", 0) != 0, c->out);
         return 200;
     }
     sim_ledger_stats((int)org, (uint64_t)since, (uint64_t)param(c, "until", INT64_MAX), c->out);
@@ -267,7 +271,7 @@ static int route(struct control *c)
     if (!strcmp(c->path, "faults")) {
         return faults(c);
     }
-    if (is(c, "GET", "ledger") || is(c, "POST", "ledger/reset") || is(c, "GET", "stats")) {
+    if (is(c, "GET", "ledger") || !strncmp(c->path, "ledger/", 7) || is(c, "GET", "stats")) {
         return ledger(c);
     }
     if (strcmp(c->method, "POST") != 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "edits.h"
 
+#include "change.h"
 #include "gen.h"
 #include "names.h"
 
@@ -11,9 +12,8 @@ enum { KEEP_PEOPLE = 5 }; /* deletes and merges stop here */
 
 struct edit {
     struct sim_gen g;
-    struct sim_org *org;
+    struct sim_change c;
     struct sim_buf *what;
-    int64_t now;
 };
 
 static void said(struct edit *e, const char *op, const struct sim_rec *rec)
@@ -22,35 +22,13 @@ static void said(struct edit *e, const char *op, const struct sim_rec *rec)
                 e->what->len > 1 ? "," : "", op, sim_types[rec->type].name, (long long)rec->id);
 }
 
-static void touch_person(struct edit *e, struct sim_rec *person)
-{
-    if (person) {
-        sim_rec_set_time(e->org, person, SIM_PERSON_UPDATED_AT, e->now);
-    }
-}
-
-/* A person's name appears in the records of the households too; their times do not move. */
-static void spread_name(struct edit *e, struct sim_rec *person)
-{
-    const struct sim_vec *list = &person->backs[SIM_B_PERSON_HHM];
-
-    sim_person_set_name(e->org, person);
-    for (uint32_t i = 0; i < list->n; i++) {
-        struct sim_rec *m = list->v[i];
-
-        m->vals[SIM_HHM_PERSON_NAME].s = person->vals[SIM_PERSON_NAME].s;
-        sim_rec_touched(e->org, m);
-        sim_household_refresh(e->org, m->refs[SIM_R_HHM_HOUSEHOLD]);
-    }
-}
-
 static void toggle_status(struct edit *e, struct sim_rec *p)
 {
     bool active = !strcmp(p->vals[SIM_PERSON_STATUS].s, "active");
 
     p->vals[SIM_PERSON_STATUS].s = active ? "inactive" : "active";
-    p->vals[SIM_PERSON_INACTIVATED_AT].i = active ? e->now : SIM_NULL_INT;
-    sim_rec_set_ref(e->org, p, SIM_R_PERSON_REASON,
+    p->vals[SIM_PERSON_INACTIVATED_AT].i = active ? e->c.now : SIM_NULL_INT;
+    sim_rec_set_ref(e->c.org, p, SIM_R_PERSON_REASON,
                     active ? sim_gen_any(&e->g, SIM_T_REASON) : NULL);
 }
 
@@ -79,18 +57,18 @@ static bool edit_person(struct edit *e)
         toggle_status(e, p);
         break;
     case 4:
-        sim_rec_set_ref(e->org, p, SIM_R_PERSON_CAMPUS, sim_gen_any(&e->g, SIM_T_CAMPUS));
+        sim_rec_set_ref(e->c.org, p, SIM_R_PERSON_CAMPUS, sim_gen_any(&e->g, SIM_T_CAMPUS));
         break;
     case 5:
-        sim_rec_set_ref(e->org, p, SIM_R_PERSON_MARITAL, sim_gen_any(&e->g, SIM_T_MARITAL));
+        sim_rec_set_ref(e->c.org, p, SIM_R_PERSON_MARITAL, sim_gen_any(&e->g, SIM_T_MARITAL));
         break;
     default:
         v[SIM_PERSON_MEMBERSHIP].s =
-            sim_arena_fmt(&e->org->arena, "Level %d", (int)sim_rng_below(&e->g.rng, 1000));
+            sim_arena_fmt(&e->c.org->arena, "Level %d", (int)sim_rng_below(&e->g.rng, 1000));
         break;
     }
-    spread_name(e, p);
-    touch_person(e, p);
+    sim_spread_name(&e->c, p);
+    sim_touch_person(&e->c, p);
     said(e, "edit", p);
     return true;
 }
@@ -98,7 +76,7 @@ static bool edit_person(struct edit *e)
 static bool add_person(struct edit *e)
 {
     struct sim_family f = sim_gen_family(&e->g);
-    struct sim_rec *p = sim_gen_person(&e->g, &f, e->now, e->now);
+    struct sim_rec *p = sim_gen_person(&e->g, &f, e->c.now, e->c.now);
 
     sim_gen_email(&e->g, p, &f, true);
     if (sim_rng_chance(&e->g.rng, 0.6)) {
@@ -114,203 +92,30 @@ static bool add_person(struct edit *e)
     return true;
 }
 
-static void remove_all(struct edit *e, struct sim_vec *list)
-{
-    while (list->n) {
-        sim_rec_remove(e->org, list->v[list->n - 1]);
-    }
-}
-
-static void remove_member(struct edit *e, struct sim_rec *member)
-{
-    struct sim_rec *group = member->refs[SIM_R_MEMBER_GROUP];
-
-    sim_rec_remove(e->org, member);
-    group->vals[SIM_GROUP_MEMBERSHIPS_COUNT].i = group->backs[SIM_B_GROUP_MEMBERS].n;
-    sim_rec_touched(e->org, group);
-}
-
-static void remove_hhm(struct edit *e, struct sim_rec *hhm)
-{
-    struct sim_rec *h = hhm->refs[SIM_R_HHM_HOUSEHOLD], *person = hhm->refs[SIM_R_HHM_PERSON];
-
-    sim_rec_remove(e->org, hhm);
-    if (h->refs[SIM_R_HOUSEHOLD_CONTACT] == person) {
-        const struct sim_vec *rest = &h->backs[SIM_B_HOUSEHOLD_HHM];
-
-        /* This is the household's own data, so its time moves. */
-        sim_rec_set_ref(e->org, h, SIM_R_HOUSEHOLD_CONTACT,
-                        rest->n ? rest->v[0]->refs[SIM_R_HHM_PERSON] : NULL);
-        sim_rec_set_time(e->org, h, SIM_HOUSEHOLD_UPDATED_AT, e->now);
-    }
-    sim_household_refresh(e->org, h);
-}
-
-/* Whoever else refers to a person that goes: batches (owner) and, after a merge that moved the
- * membership, households (primary contact). */
-static void replace_owner(struct edit *e, struct sim_rec *person, struct sim_rec *with)
-{
-    const struct sim_vec *batches = &e->org->stores[SIM_T_BATCH].by_id;
-
-    for (uint32_t i = 0; i < batches->n; i++) {
-        if (batches->v[i]->refs[SIM_R_BATCH_OWNER] == person) {
-            sim_rec_set_ref(e->org, batches->v[i], SIM_R_BATCH_OWNER, with);
-        }
-    }
-}
-
-static void remove_person(struct edit *e, struct sim_rec *p)
-{
-    struct sim_vec *donations = &p->backs[SIM_B_PERSON_DONATIONS];
-
-    remove_all(e, &p->backs[SIM_B_PERSON_EMAILS]);
-    remove_all(e, &p->backs[SIM_B_PERSON_PHONES]);
-    remove_all(e, &p->backs[SIM_B_PERSON_ADDRESSES]);
-    remove_all(e, &p->backs[SIM_B_PERSON_DATA]);
-    while (p->backs[SIM_B_PERSON_HHM].n) {
-        remove_hhm(e, p->backs[SIM_B_PERSON_HHM].v[0]);
-    }
-    while (p->backs[SIM_B_PERSON_MEMBER].n) {
-        remove_member(e, p->backs[SIM_B_PERSON_MEMBER].v[0]);
-    }
-    while (donations->n) { /* the gift stays, anonymous */
-        struct sim_rec *d = donations->v[donations->n - 1];
-
-        sim_rec_set_ref(e->org, d, SIM_R_DONATION_PERSON, NULL);
-        sim_rec_set_time(e->org, d, SIM_DONATION_UPDATED_AT, e->now);
-    }
-    replace_owner(e, p, NULL);
-    sim_rec_remove(e->org, p);
-}
-
 static bool delete_person(struct edit *e)
 {
     struct sim_rec *p = sim_gen_any(&e->g, SIM_T_PERSON);
 
-    if (e->org->stores[SIM_T_PERSON].by_id.n <= KEEP_PEOPLE) {
+    if (e->c.org->stores[SIM_T_PERSON].by_id.n <= KEEP_PEOPLE) {
         return false;
     }
     said(e, "delete", p);
-    remove_person(e, p);
+    sim_remove_person(&e->c, p);
     return true;
-}
-
-static void move_all(struct edit *e, struct sim_rec *from, struct sim_rec *to, int back, int ref,
-                     int primary)
-{
-    struct sim_vec *list = &from->backs[back];
-
-    while (list->n) {
-        struct sim_rec *r = list->v[0];
-
-        if (primary >= 0 && to->backs[back].n) {
-            r->vals[primary].i = 0; /* demoted, its updated_at stays */
-        }
-        sim_rec_set_ref(e->org, r, ref, to);
-        sim_rec_touched(e->org, r);
-    }
-}
-
-static void merge_data(struct edit *e, struct sim_rec *keep, struct sim_rec *gone)
-{
-    struct sim_vec *from = &gone->backs[SIM_B_PERSON_DATA];
-    uint32_t had = keep->backs[SIM_B_PERSON_DATA].n;
-    const struct sim_rec **defs = sim_alloc((had + 1) * sizeof *defs);
-
-    for (uint32_t i = 0; i < had; i++) {
-        defs[i] = keep->backs[SIM_B_PERSON_DATA].v[i]->refs[SIM_R_DATUM_DEF];
-    }
-    while (from->n) {
-        struct sim_rec *d = from->v[0];
-        bool taken = false;
-
-        for (uint32_t i = 0; i < had; i++) {
-            taken = taken || defs[i] == d->refs[SIM_R_DATUM_DEF];
-        }
-        if (taken) {
-            sim_rec_remove(e->org, d);
-        } else {
-            sim_rec_set_ref(e->org, d, SIM_R_DATUM_PERSON, keep);
-            sim_rec_touched(e->org, d);
-        }
-    }
-    free(defs);
-}
-
-static bool is_member(const struct sim_rec *person, int back, int ref, const struct sim_rec *of)
-{
-    const struct sim_vec *list = &person->backs[back];
-
-    for (uint32_t i = 0; i < list->n; i++) {
-        if (list->v[i]->refs[ref] == of) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void merge_memberships(struct edit *e, struct sim_rec *keep, struct sim_rec *gone)
-{
-    while (gone->backs[SIM_B_PERSON_HHM].n) {
-        struct sim_rec *m = gone->backs[SIM_B_PERSON_HHM].v[0];
-        struct sim_rec *h = m->refs[SIM_R_HHM_HOUSEHOLD];
-        bool twice = is_member(keep, SIM_B_PERSON_HHM, SIM_R_HHM_HOUSEHOLD, h);
-
-        if (h->refs[SIM_R_HOUSEHOLD_CONTACT] == gone) {
-            sim_rec_set_ref(e->org, h, SIM_R_HOUSEHOLD_CONTACT, keep);
-            sim_rec_set_time(e->org, h, SIM_HOUSEHOLD_UPDATED_AT, e->now);
-        }
-        if (twice) {
-            remove_hhm(e, m);
-        } else {
-            m->vals[SIM_HHM_PERSON_NAME].s = keep->vals[SIM_PERSON_NAME].s;
-            sim_rec_set_ref(e->org, m, SIM_R_HHM_PERSON, keep);
-            sim_rec_touched(e->org, m);
-        }
-        sim_household_refresh(e->org, h);
-    }
-    while (gone->backs[SIM_B_PERSON_MEMBER].n) {
-        struct sim_rec *m = gone->backs[SIM_B_PERSON_MEMBER].v[0];
-
-        if (is_member(keep, SIM_B_PERSON_MEMBER, SIM_R_MEMBER_GROUP,
-                      m->refs[SIM_R_MEMBER_GROUP])) {
-            remove_member(e, m);
-        } else {
-            sim_rec_set_ref(e->org, m, SIM_R_MEMBER_PERSON, keep);
-            sim_rec_touched(e->org, m);
-        }
-    }
 }
 
 static bool merge_people(struct edit *e)
 {
     struct sim_rec *keep = sim_gen_any(&e->g, SIM_T_PERSON);
     struct sim_rec *gone = sim_gen_any(&e->g, SIM_T_PERSON);
-    struct sim_rec *merger;
 
-    if (e->org->stores[SIM_T_PERSON].by_id.n <= KEEP_PEOPLE || keep == gone) {
+    if (e->c.org->stores[SIM_T_PERSON].by_id.n <= KEEP_PEOPLE || keep == gone) {
         return false;
     }
-    merger = sim_rec_new(e->org, SIM_T_MERGER, sim_gen_next_id(&e->g, SIM_T_MERGER));
-    merger->vals[SIM_MERGER_CREATED_AT].i = e->now;
-    merger->vals[SIM_MERGER_KEEP_ID].i = keep->id;
-    merger->vals[SIM_MERGER_REMOVE_ID].i = gone->id;
-    move_all(e, gone, keep, SIM_B_PERSON_EMAILS, SIM_R_CONTACT_PERSON, SIM_EMAIL_PRIMARY);
-    move_all(e, gone, keep, SIM_B_PERSON_PHONES, SIM_R_CONTACT_PERSON, SIM_PHONE_PRIMARY);
-    move_all(e, gone, keep, SIM_B_PERSON_ADDRESSES, SIM_R_CONTACT_PERSON, SIM_ADDRESS_PRIMARY);
-    move_all(e, gone, keep, SIM_B_PERSON_DONATIONS, SIM_R_DONATION_PERSON, -1);
-    merge_data(e, keep, gone);
-    merge_memberships(e, keep, gone);
-    if (!keep->vals[SIM_PERSON_BIRTHDATE].s) {
-        keep->vals[SIM_PERSON_BIRTHDATE] = gone->vals[SIM_PERSON_BIRTHDATE];
-    }
-    replace_owner(e, gone, keep);
-    touch_person(e, keep);
     sim_buf_fmt(e->what,
                 "%s{\"op\":\"merge\",\"type\":\"Person\",\"id\":\"%lld\",\"keep\":\"%lld\"}",
                 e->what->len > 1 ? "," : "", (long long)gone->id, (long long)keep->id);
-    sim_rec_remove(e->org, gone);
-    sim_rec_insert(e->org, merger);
+    sim_merge_people(&e->c, keep, gone);
     return true;
 }
 
@@ -324,7 +129,7 @@ static struct sim_rec *any_contact(struct edit *e)
 static bool edit_contact(struct edit *e)
 {
     struct sim_rec *c = any_contact(e);
-    struct sim_arena *a = &e->org->arena;
+    struct sim_arena *a = &e->c.org->arena;
     int n = (int)sim_rng_below(&e->g.rng, 10000);
 
     if (!c) {
@@ -336,16 +141,14 @@ static bool edit_contact(struct edit *e)
         break;
     case SIM_T_PHONE:
         c->vals[SIM_PHONE_NUMBER].s = sim_arena_fmt(a, "(312) 555-%04d", n);
-        c->vals[SIM_PHONE_E164].s = sim_arena_fmt(a, "+1312555%04d", n);
-        c->vals[SIM_PHONE_INTERNATIONAL].s = sim_arena_fmt(a, "+1 312-555-%04d", n);
-        c->vals[SIM_PHONE_NATIONAL].s = c->vals[SIM_PHONE_NUMBER].s;
+        sim_phone_derive(e->c.org, c->vals);
         break;
     default:
         c->vals[SIM_ADDRESS_STREET_1].s = sim_arena_fmt(a, "%d Changed Way", n);
         break;
     }
-    sim_rec_set_time(e->org, c, sim_types[c->type].updated, e->now);
-    touch_person(e, c->refs[SIM_R_CONTACT_PERSON]);
+    sim_rec_set_time(e->c.org, c, sim_types[c->type].updated, e->c.now);
+    sim_touch_person(&e->c, c->refs[SIM_R_CONTACT_PERSON]);
     said(e, "edit_contact", c);
     return true;
 }
@@ -361,7 +164,7 @@ static bool add_contact(struct edit *e)
     f = sim_gen_family(&e->g);
     f.email = NULL;
     sim_gen_email(&e->g, p, &f, p->backs[SIM_B_PERSON_EMAILS].n == 0);
-    touch_person(e, p);
+    sim_touch_person(&e->c, p);
     said(e, "add_contact", p->backs[SIM_B_PERSON_EMAILS].v[p->backs[SIM_B_PERSON_EMAILS].n - 1]);
     return true;
 }
@@ -374,8 +177,8 @@ static bool delete_contact(struct edit *e)
         return false;
     }
     said(e, "delete_contact", c);
-    touch_person(e, c->refs[SIM_R_CONTACT_PERSON]);
-    sim_rec_remove(e->org, c);
+    sim_touch_person(&e->c, c->refs[SIM_R_CONTACT_PERSON]);
+    sim_rec_remove(e->c.org, c);
     return true;
 }
 
@@ -387,9 +190,9 @@ static bool edit_datum(struct edit *e)
         return false;
     }
     d->vals[SIM_DATUM_VALUE].s =
-        sim_arena_fmt(&e->org->arena, "%d", (int)sim_rng_below(&e->g.rng, 100000));
-    sim_rec_set_time(e->org, d, SIM_DATUM_UPDATED_AT, e->now);
-    touch_person(e, d->refs[SIM_R_DATUM_PERSON]);
+        sim_arena_fmt(&e->c.org->arena, "%d", (int)sim_rng_below(&e->g.rng, 100000));
+    sim_rec_set_time(e->c.org, d, SIM_DATUM_UPDATED_AT, e->c.now);
+    sim_touch_person(&e->c, d->refs[SIM_R_DATUM_PERSON]);
     said(e, "edit_datum", d);
     return true;
 }
@@ -402,8 +205,8 @@ static bool edit_household(struct edit *e)
         return false;
     }
     h->vals[SIM_HOUSEHOLD_NAME].s = sim_arena_fmt(
-        &e->org->arena, "%s Household", sim_gen_pick(&e->g, sim_names_last, sim_names_last_count));
-    sim_rec_set_time(e->org, h, SIM_HOUSEHOLD_UPDATED_AT, e->now);
+        &e->c.org->arena, "%s Household", sim_gen_pick(&e->g, sim_names_last, sim_names_last_count));
+    sim_rec_set_time(e->c.org, h, SIM_HOUSEHOLD_UPDATED_AT, e->c.now);
     said(e, "edit_household", h);
     return true;
 }
@@ -420,10 +223,10 @@ static bool edit_household_member(struct edit *e)
     }
     list = &h->backs[SIM_B_HOUSEHOLD_HHM];
     if (list->n > 1 && sim_rng_chance(&e->g.rng, 0.5)) {
-        remove_hhm(e, list->v[list->n - 1]);
-    } else if (!is_member(p, SIM_B_PERSON_HHM, SIM_R_HHM_HOUSEHOLD, h)) {
+        sim_remove_hhm(&e->c, list->v[list->n - 1]);
+    } else if (!sim_is_member(p, SIM_B_PERSON_HHM, SIM_R_HHM_HOUSEHOLD, h)) {
         (void)sim_gen_hhm(&e->g, h, p);
-        sim_household_refresh(e->org, h);
+        sim_household_refresh(e->c.org, h);
     } else {
         return false;
     }
@@ -439,8 +242,7 @@ static bool delete_household(struct edit *e)
         return false;
     }
     said(e, "delete_household", h);
-    remove_all(e, &h->backs[SIM_B_HOUSEHOLD_HHM]);
-    sim_rec_remove(e->org, h);
+    sim_remove_household(&e->c, h);
     return true;
 }
 
@@ -462,41 +264,33 @@ static bool edit_group_member(struct edit *e)
         }
         m->vals[SIM_MEMBER_ROLE].s =
             !strcmp(m->vals[SIM_MEMBER_ROLE].s, "leader") ? "member" : "leader";
-        sim_rec_touched(e->org, m);
+        sim_rec_touched(e->c.org, m);
         break;
     case 1:
         if (!m) {
             return false;
         }
-        remove_member(e, m);
+        sim_remove_member(&e->c, m);
         break;
     default:
-        if (is_member(p, SIM_B_PERSON_MEMBER, SIM_R_MEMBER_GROUP, g)) {
+        if (sim_is_member(p, SIM_B_PERSON_MEMBER, SIM_R_MEMBER_GROUP, g)) {
             return false;
         }
         (void)sim_gen_member(&e->g, g, p);
         g->vals[SIM_GROUP_MEMBERSHIPS_COUNT].i = list->n;
-        sim_rec_touched(e->org, g);
+        sim_rec_touched(e->c.org, g);
         break;
     }
     said(e, "edit_group_member", g);
     return true;
 }
 
-static void refresh_batch(struct edit *e, struct sim_rec *batch)
-{
-    if (batch) {
-        sim_batch_refresh(e->org, batch);
-        sim_rec_set_time(e->org, batch, SIM_BATCH_UPDATED_AT, e->now);
-    }
-}
-
 static bool add_donation(struct edit *e)
 {
     struct sim_rec *batch = sim_gen_any(&e->g, SIM_T_BATCH);
-    struct sim_rec *d = sim_gen_donation(&e->g, batch, sim_gen_any(&e->g, SIM_T_PERSON), e->now);
+    struct sim_rec *d = sim_gen_donation(&e->g, batch, sim_gen_any(&e->g, SIM_T_PERSON), e->c.now);
 
-    refresh_batch(e, batch);
+    sim_refresh_batch(&e->c, batch);
     said(e, "add_donation", d);
     return true;
 }
@@ -509,7 +303,7 @@ static bool edit_donation(struct edit *e)
         return false;
     }
     d->vals[SIM_DONATION_RECEIVED_AT].i += 86400;
-    sim_rec_set_time(e->org, d, SIM_DONATION_UPDATED_AT, e->now);
+    sim_rec_set_time(e->c.org, d, SIM_DONATION_UPDATED_AT, e->c.now);
     said(e, "edit_donation", d);
     return true;
 }
@@ -517,17 +311,12 @@ static bool edit_donation(struct edit *e)
 static bool delete_donation(struct edit *e)
 {
     struct sim_rec *d = sim_gen_any(&e->g, SIM_T_DONATION);
-    struct sim_rec *batch;
 
     if (!d) {
         return false;
     }
-    batch = d->refs[SIM_R_DONATION_BATCH];
     said(e, "delete_donation", d);
-    remove_all(e, &d->backs[SIM_B_DONATION_DESIGS]);
-    remove_all(e, &d->backs[SIM_B_DONATION_REFUNDS]);
-    sim_rec_remove(e->org, d);
-    refresh_batch(e, batch);
+    sim_remove_donation(&e->c, d);
     return true;
 }
 
@@ -583,7 +372,7 @@ static size_t pick_op(struct edit *e, const char *name)
 
 bool sim_edit(struct sim_org *org, const char *op, int64_t count, struct sim_buf *what)
 {
-    struct edit e = {.org = org, .what = what, .now = sim_wall_s()};
+    struct edit e = {.c = {org, sim_wall_s()}, .what = what};
 
     if (!sim_edit_known(op)) {
         return false;

@@ -14,7 +14,14 @@ struct entry {
     const char *target;
     const char *fault;
     const char *version;
+    const char *type; /* of the record that was written */
+    const char *id;
+    const char *names; /* JSON */
+    const char *body;
     uint32_t bytes;
+    uint32_t asked;
+    uint32_t sent;
+    int32_t cut;
     int32_t org;
     int32_t count;
     int32_t inflight;
@@ -22,6 +29,7 @@ struct entry {
     uint16_t status;
     uint8_t cred;
     bool counted;
+    bool done;
     char method[8];
 };
 
@@ -30,6 +38,7 @@ static uint64_t entry_count;
 static uint64_t first_seq = 1;
 static int64_t start_us;
 static struct sim_arena texts;
+static bool keep_bodies;
 
 static struct entry *entry_at(uint64_t seq)
 {
@@ -54,6 +63,7 @@ uint64_t sim_ledger_begin(int64_t t_us, const struct sim_arrival *a, const char 
     entry_count++;
     e = entry_at(seq);
     e->t_us = t_us;
+    e->cut = -1;
     e->target = sim_arena_str(&texts, target);
     e->org = a->church ? a->church->org.number : 0;
     e->count = (int32_t)a->count;
@@ -68,16 +78,44 @@ uint64_t sim_ledger_begin(int64_t t_us, const struct sim_arrival *a, const char 
     return seq;
 }
 
-void sim_ledger_end(uint64_t seq, int64_t end_us, int status, const char *fault, uint64_t bytes)
+static bool is_write(const struct entry *e)
+{
+    return strcmp(e->method, "GET") != 0 && strncmp(e->target, "/oauth/", 7) != 0;
+}
+
+static const char *keep_text(const char *s)
+{
+    return s ? sim_arena_str(&texts, s) : NULL;
+}
+
+void sim_ledger_end(uint64_t seq, int64_t end_us, const struct sim_end *end)
 {
     struct entry *e = entry_at(seq);
 
-    if (e) {
-        e->end_us = end_us;
-        e->status = (uint16_t)status;
-        e->fault = fault;
-        e->bytes = bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
+    if (!e) {
+        return;
     }
+    e->end_us = end_us;
+    e->status = (uint16_t)end->status;
+    e->fault = end->fault;
+    e->bytes = end->bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)end->bytes;
+    e->asked = (uint32_t)end->asked;
+    e->sent = (uint32_t)end->sent;
+    e->cut = (int32_t)end->cut;
+    if (is_write(e)) {
+        e->done = end->done;
+        e->type = end->type;
+        e->id = end->type ? keep_text(end->id) : NULL;
+        e->names = keep_text(end->names);
+        e->body = keep_bodies && end->body && *end->body ? keep_text(end->body) : NULL;
+    }
+}
+
+void sim_ledger_keep_bodies(bool keep)
+{
+    sim_gate_lock();
+    keep_bodies = keep;
+    sim_gate_unlock();
 }
 
 void sim_ledger_reset(void)
@@ -97,6 +135,21 @@ void sim_ledger_reset(void)
 static void put_ms(struct sim_buf *out, const char *key, int64_t us)
 {
     sim_buf_fmt(out, "\"%s\":%lld.%03d", key, (long long)(us / 1000), (int)(us % 1000));
+}
+
+/* What a write did; the body as it came, if bodies are kept. */
+static void write_what(const struct entry *e, struct sim_buf *out)
+{
+    sim_buf_fmt(out, ",\"done\":%s,\"type\":", e->done ? "true" : "false");
+    sim_buf_json(out, e->type);
+    SIM_LIT(out, ",\"id\":");
+    sim_buf_json(out, e->id);
+    SIM_LIT(out, ",\"names\":");
+    sim_buf_str(out, e->names ? e->names : "[]");
+    if (e->body) {
+        SIM_LIT(out, ",\"body\":");
+        sim_buf_json(out, e->body);
+    }
 }
 
 static void write_entry(const struct entry *e, uint64_t seq, struct sim_buf *out)
@@ -121,17 +174,24 @@ static void write_entry(const struct entry *e, uint64_t seq, struct sim_buf *out
     sim_buf_json(out, e->fault);
     SIM_LIT(out, ",\"version\":");
     sim_buf_json(out, e->version);
-    sim_buf_fmt(out, ",\"bytes\":%u,\"count\":%d,\"inflight\":%d}\n", e->bytes, e->count,
-                e->inflight);
+    sim_buf_fmt(out, ",\"bytes\":%u,\"count\":%d,\"inflight\":%d,\"asked\":%u", e->bytes, e->count,
+                e->inflight, e->asked);
+    if (e->cut >= 0) {
+        sim_buf_fmt(out, ",\"cut\":%d,\"sent\":%u", e->cut, e->sent);
+    }
+    if (is_write(e)) {
+        write_what(e, out);
+    }
+    SIM_LIT(out, "}\n");
 }
 
-void sim_ledger_write(int org, uint64_t since, struct sim_buf *out)
+void sim_ledger_write(int org, uint64_t since, bool writes_only, struct sim_buf *out)
 {
     sim_gate_lock();
     for (uint64_t i = since > first_seq ? since - first_seq : 0; i < entry_count; i++) {
         const struct entry *e = entry_at(first_seq + i);
 
-        if (!org || e->org == org) {
+        if ((!org || e->org == org) && (!writes_only || is_write(e))) {
             write_entry(e, first_seq + i, out);
         }
     }
@@ -140,6 +200,7 @@ void sim_ledger_write(int org, uint64_t since, struct sim_buf *out)
 
 struct stats {
     int64_t requests, refused, tokens, bytes, max_inflight, first_us, last_us, accepted;
+    int64_t writes, writes_done, writes_unheard;
     int64_t status[600];
     int64_t max_fixed, max_sliding;
 };
@@ -200,6 +261,9 @@ static void collect(int org, uint64_t since, uint64_t until, struct stats *s)
         s->refused += e->status == 429;
         s->accepted += e->counted && e->status != 429;
         s->bytes += e->bytes;
+        s->writes += is_write(e);
+        s->writes_done += e->done;
+        s->writes_unheard += e->done && e->fault; /* carried out, the answer spoilt or lost */
         s->max_inflight = e->inflight > s->max_inflight ? e->inflight : s->max_inflight;
         s->first_us = s->first_us ? s->first_us : e->t_us;
         s->last_us = e->t_us;
@@ -232,6 +296,8 @@ static void write_stats(const struct stats *s, const struct sim_church *c, struc
                     (long long)s->max_fixed, (long long)s->max_sliding,
                     c->limit_off ? 0.0 : (double)s->accepted / permits);
     }
+    sim_buf_fmt(out, ",\"writes\":%lld,\"writes_done\":%lld,\"writes_unheard\":%lld", (long long)s->writes,
+                (long long)s->writes_done, (long long)s->writes_unheard);
     sim_buf_fmt(out, ",\"token_requests\":%lld,\"bytes\":%lld,\"max_inflight\":%lld,",
                 (long long)s->tokens, (long long)s->bytes, (long long)s->max_inflight);
     put_ms(out, "first_ms", s->first_us ? s->first_us - start_us : 0);

@@ -9,6 +9,7 @@
 #define O SIM_A_ORDER
 #define H SIM_A_HIDDEN
 #define V SIM_A_VIRTUAL
+#define S SIM_A_SET
 #define SIM_ROW(e, name, kind, flags) {name, SIM_##kind, flags},
 #define ATTRS(var, list) static const struct sim_attr var[] = {list(SIM_ROW)}
 

@@ -16,6 +16,7 @@ enum {
     SIM_A_ORDER = 2,
     SIM_A_HIDDEN = 4,  /* sent only when fields[] names it */
     SIM_A_VIRTUAL = 8, /* a key of where/order without an attribute */
+    SIM_A_SET = 16,    /* may be written */
 };
 
 struct sim_attr {

@@ -60,6 +60,36 @@ class Sim:
     def dump(self, kind, org=1):
         return {r["id"]: r for r in map(json.loads, self.control("GET", f"orgs/{org}/dump?type={kind}").splitlines())}
 
+    def write(self, method, target, data=None, org=1, body=None, headers=None, **top):
+        """(status, headers, document or None) of a POST, PATCH or DELETE of the API."""
+        auth = "Basic " + base64.b64encode(f"app-{org}:secret-{org}".encode()).decode()
+        if data is not None:
+            body = json.dumps({"data": data, **top})
+        status, head, answer = self.raw(method, target, {"Authorization": auth, "Content-Type": "application/json",
+                                                         **(headers or {})}, body)
+        return status, head, json.loads(answer) if answer and "json" in head.get("content-type", "") else None
+
+    def create(self, target, attributes, org=1, relationships=None, **top):
+        """Creates and gives the record."""
+        data = {"attributes": attributes, **({"relationships": relationships} if relationships else {})}
+        status, _, doc = self.write("POST", target, data, org, **top)
+        assert status == 201, (target, status, doc)
+        return doc["data"]
+
+    def patch(self, target, attributes=None, org=1, relationships=None, **top):
+        data = {**({"attributes": attributes} if attributes is not None else {}),
+                **({"relationships": relationships} if relationships else {})}
+        status, _, doc = self.write("PATCH", target, data, org, **top)
+        assert status == 200, (target, status, doc)
+        return doc["data"]
+
+    def refused(self, method, target, attributes=None, org=1, relationships=None, status=422, **top):
+        """The text of a refusal."""
+        data = {"attributes": attributes or {}, **({"relationships": relationships} if relationships else {})}
+        have, _, doc = self.write(method, target, data, org, **top)
+        assert have == status, (method, target, have, doc)
+        return json.dumps(doc)
+
     def stats(self, org=1):
         return json.loads(self.control("GET", f"stats?org={org}"))
 
@@ -464,6 +494,99 @@ def ledger(sim):
     expect(sim.stats(2)["requests"], 0)
 
 
+def one(kind, ident):
+    return {"data": {"type": kind, "id": ident}}
+
+
+def write_people(sim):
+    sim.post("ledger/reset")
+    status, head, doc = sim.write("POST", API + "/people?include=emails,marital_status", {
+        "type": "Person", "attributes": {"first_name": "  Zoë ", "last_name": "O'Neil", "birthdate": "1990-02-28",
+                                         "grade": "x", "anniversary": "2001-02-31", "status": "inactive", "gender": "F",
+                                         "remote_id": "12ab", "child": True},
+        "relationships": {"marital_status": one("MaritalStatus", "1"), "primary_campus": one("PrimaryCampus", "1")}})
+    expect(status, 201)
+    assert "location" not in head and "etag" not in head
+    expect(head["content-type"], "application/vnd.api+json; charset=utf-8")
+    expect(head["x-pco-api-processed-as-version"], "2026-06-04")
+    person = doc["data"]
+    got, pid = person["attributes"], person["id"]
+    expect((got["first_name"], got["name"], got["birthdate"], got["grade"], got["anniversary"], got["gender"],
+            got["remote_id"], got["status"], got["child"]),
+           ("Zoë", "Zoë O'Neil", "1990-02-28", None, None, "Female", 12, "inactive", True))
+    assert got["inactivated_at"] == got["created_at"] == got["updated_at"]
+    expect([i["type"] for i in doc["included"]], ["MaritalStatus"])
+    expect(doc["meta"]["parent"], {"id": "200001", "type": "Organization"})
+    expect(sim.json(f"{API}/people/{pid}")["data"]["attributes"], got)
+    expect(sim.dump("Person")[pid]["attributes"], {k: v for k, v in got.items()})
+    expect([p["id"] for p in sim.json(f"{API}/people?where[last_name]=O'Neil&order=-created_at")["data"]][:1], [pid])
+    time.sleep(1.1)
+    same = sim.patch(f"{API}/people/{pid}", {"first_name": "Zoë", "medical_notes": "none"})["attributes"]
+    expect((same["updated_at"], same["medical_notes"]), (got["updated_at"], "none"), "moves no time")
+    active = sim.patch(f"{API}/people/{pid}", {"status": "active", "primary_campus_id": 2, "birthdate": "not-a-date"})
+    expect((active["attributes"]["inactivated_at"], active["attributes"]["birthdate"]), (None, None))
+    expect(active["relationships"]["primary_campus"]["data"]["id"], "2")
+    assert active["attributes"]["updated_at"] > got["updated_at"]
+    # refusals change nothing
+    before = sim.dump("Person")
+    assert "name cannot be assigned" in sim.refused("PATCH", f"{API}/people/{pid}", {"name": "x", "nickname": "y"})
+    assert "emails_ids cannot be assigned" in sim.refused("POST", API + "/people", {}, relationships={"emails": {"data": []}})
+    assert "grade" in sim.refused("PATCH", f"{API}/people/{pid}", {"grade": 13})
+    assert "attribute_resource_not_found" in sim.refused("PATCH", f"{API}/people/{pid}", {"primary_campus_id": "9999"})
+    assert '"code": "invalid_resource_payload"' in json.dumps(sim.write("POST", API + "/people", body="{}")[2])
+    expect(sim.write("POST", API + "/people", body="{}")[0], 400)
+    expect(sim.write("PATCH", API + "/people/999999999", {})[0], 404)
+    expect(sim.write("PATCH", API + "/people", {})[0], 404)
+    status, head, _ = sim.write("PUT", f"{API}/people/{pid}", {})
+    expect((status, head["content-type"]), (404, "text/html; charset=utf-8"))
+    assert "x-pco-api-request-rate-limit" not in head
+    for target in ("/person_mergers", "/emails"):
+        sim.refused("POST", API + target, {}, status=403)
+    expect(sim.dump("Person"), before)
+    contacts(sim, pid)
+    # a person goes with all that is its own
+    expect(sim.write("DELETE", f"{API}/people/{pid}")[::2], (204, None))
+    expect(sim.get(f"{API}/people/{pid}")[0], 404)
+    for kind in ("Email", "PhoneNumber", "Address"):
+        assert not [r for r in sim.dump(kind).values() if r["relationships"]["person"]["data"]["id"] == pid]
+    writes = [json.loads(x) for x in sim.control("GET", "ledger?org=1&writes=1").splitlines()]
+    first = writes[0]
+    expect((first["method"], first["done"], first["type"], first["id"], first["status"]), ("POST", True, "Person", pid, 201))
+    assert "first_name" in first["names"] and "marital_status" in first["names"] and "body" not in first
+    assert all(w["done"] == (w["status"] in (200, 201, 204)) for w in writes), writes
+    stats = sim.stats()
+    expect((stats["writes"], stats["writes_done"]), (len(writes), sum(w["done"] for w in writes)))
+
+
+def contacts(sim, pid):
+    person = f"{API}/people/{pid}"
+    email = sim.create(person + "/emails", {"address": "A@Example.org ", "location": "Home", "primary": True})
+    expect((email["attributes"]["address"], email["attributes"]["blocked"]), ("A@Example.org", False))
+    expect(email["relationships"]["person"]["data"]["id"], pid)
+    time.sleep(1.1)
+    moved = sim.json(person)["data"]["attributes"]["updated_at"]
+    second = sim.create(person + "/emails", {"address": "b@example.org", "location": "Work", "primary": True})
+    old = sim.json(f"{API}/emails/{email['id']}")["data"]["attributes"]
+    expect((old["primary"], old["updated_at"]), (False, email["attributes"]["updated_at"]), "demoted")
+    assert sim.json(person)["data"]["attributes"]["updated_at"] > moved
+    sim.patch(f"{API}/emails/{email['id']}", {"primary": True})
+    expect(sim.json(f"{API}/emails/{second['id']}")["data"]["attributes"]["primary"], False)
+    assert "can't be blank" in sim.refused("POST", person + "/emails", {"location": "Home"})
+    phone = sim.create(person + "/phone_numbers", {"number": "760.555.0100", "location": "Mobile"})["attributes"]
+    expect((phone["number"], phone["e164"], phone["national"], phone["international"], phone["country_code"]),
+           ("760.555.0100", "+17605550100", "(760) 555-0100", "+1 760-555-0100", "US"))
+    assert "location" in sim.refused("POST", person + "/phone_numbers", {"number": "760.555.0100"})
+    assert "e164 cannot be assigned" in sim.refused("POST", person + "/phone_numbers", {"number": "1", "location": "Home", "e164": "1"})
+    address = sim.create(person + "/addresses", {"street_line_1": "1 Way", "city": "Rome", "state": "ny", "zip": 10001,
+                                                 "country_code": "US", "location": "Home", "primary": True})
+    expect((address["attributes"]["zip"], address["attributes"]["country_name"]), ("10001", "United States"))
+    expect(sim.write("DELETE", f"{API}/emails/{second['id']}")[0], 204)
+    expect(sim.write("DELETE", f"{API}/emails/{second['id']}")[0], 404)
+    expect({r["id"] for r in sim.json(person + "/emails")["data"]}, {email["id"]})
+    status, _, doc = sim.write("PATCH", f"{API}/emails/{email['id']}", {"type": "Email", "id": email["id"], "attributes": {}})
+    expect((status, doc["data"]["id"]), (200, email["id"]))
+
+
 def crowd(sim):
     """Slow answers hold no thread: 200 requests of 300 ms at once take little longer than one."""
     sim.post("latency", {"ms": 300, "org": 3})
@@ -495,7 +618,7 @@ def main():
              ("includes", lambda: includes(sim)), ("nested", lambda: nested(sim)), ("where", lambda: where(sim)),
              ("ugliness", lambda: ugliness(sim)), ("deterministic", lambda: deterministic(program, sim)),
              ("ledger", lambda: ledger(sim)), ("faults", lambda: faults(sim)), ("edits", lambda: edits(sim)),
-             ("crowd", lambda: crowd(sim)), ("limit", lambda: limit(program)), ("oauth", lambda: oauth(program))]
+             ("write_people", lambda: write_people(sim)), ("crowd", lambda: crowd(sim)), ("limit", lambda: limit(program)), ("oauth", lambda: oauth(program))]
     passed = failed = 0
     for name, test in tests:
         try:

@@ -38,6 +38,9 @@ struct request {
     bool stalled;
     uint64_t bytes;
     int status;
+    size_t head_size; /* of the request: its line and headers */
+    int64_t cut;      /* byte at which the connection was cut, -1 not */
+    size_t wire_sent; /* of an answer that was sent by hand */
 };
 
 static struct MHD_Daemon *daemon_handle;
@@ -55,6 +58,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 
     (void)cls;
     r->conn = conn;
+    r->cut = -1;
     r->target = sim_strdup(uri);
     r->path = sim_strdup(uri);
     question = strchr(r->path, '?');
@@ -78,10 +82,23 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
         return;
     }
     if (r->arrived) {
-        sim_gate_finish(r->arrival.seq, r->status, r->fault ? sim_fault_name(r->fault->kind) : NULL,
-                        r->bytes, r->arrival.church);
+        const struct sim_end end = {
+            .status = r->status,
+            .fault = r->fault ? sim_fault_name(r->fault->kind) : NULL,
+            .bytes = r->bytes,
+            .asked = r->head_size + r->body.len,
+            .sent = r->wire_sent,
+            .cut = r->cut,
+            .done = r->answer.done,
+            .type = r->answer.rec_type,
+            .id = r->answer.rec_id,
+            .names = r->answer.names.len ? sim_buf_cstr(&r->answer.names) : NULL,
+            .body = sim_buf_cstr(&r->body)};
+
+        sim_gate_finish(r->arrival.seq, &end, r->arrival.church);
     }
     sim_buf_free(&r->body);
+    sim_buf_free(&r->answer.names);
     sim_buf_free(&r->answer.body);
     free(r->target);
     free(r->path);
@@ -160,7 +177,9 @@ static void api_headers(struct MHD_Response *resp, const struct request *r)
     const struct sim_answer *a = &r->answer;
     char text[64];
 
-    add_header(resp, "Content-Type", a->content_type);
+    if (a->content_type) {
+        add_header(resp, "Content-Type", a->content_type);
+    }
     add_header(resp, "Vary", "Accept, Accept-Encoding, Origin");
     (void)snprintf(text, sizeof text, "%08llx-sim", (unsigned long long)r->arrival.seq);
     add_header(resp, "X-Request-Id", text);
@@ -323,6 +342,7 @@ static enum MHD_Result produce(struct request *r)
                             .method = r->method,
                             .path = r->path,
                             .query = r->query,
+                            .body = sim_buf_cstr(&r->body),
                             .base = base,
                             .version = header(r, "X-PCO-API-Version"),
                             .hits = r->hits,
@@ -402,6 +422,22 @@ static enum MHD_Result control(struct request *r)
     return send_answer(r);
 }
 
+static enum MHD_Result add_length(void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+    (void)kind;
+    *(size_t *)cls += strlen(key) + 2 + strlen(value ? value : "") + 2;
+    return MHD_YES;
+}
+
+/* "POST /path HTTP/1.1", headers as "Name: value", and the empty line. */
+static size_t head_size(const struct request *r, const char *version)
+{
+    size_t n = strlen(r->method) + 1 + strlen(r->target) + 1 + strlen(version) + 2 + 2;
+
+    (void)MHD_get_connection_values(r->conn, MHD_HEADER_KIND, add_length, &n);
+    return n;
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const char *url,
                                   const char *method, const char *version, const char *data,
                                   size_t *size, void **con_cls)
@@ -411,9 +447,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
     (void)cls;
     (void)conn;
     (void)url;
-    (void)version;
     if (r->stage == STAGE_NEW) {
         (void)snprintf(r->method, sizeof r->method, "%s", method);
+        r->head_size = head_size(r, version);
         r->stage = STAGE_BODY;
         return MHD_YES;
     }

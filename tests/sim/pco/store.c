@@ -303,6 +303,10 @@ void sim_org_clear(struct sim_org *org)
         free(org->cached[i].list.v);
         org->cached[i] = (struct sim_cached_list){0};
     }
+    free(org->hidden.v);
+    free(org->made.v);
+    free(org->commits.v);
+    org->hidden = org->made = org->commits = (struct sim_vec){0};
     sim_arena_free(&org->arena);
     free(org->edit_op);
     org->edit_op = NULL;

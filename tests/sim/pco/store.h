@@ -30,6 +30,9 @@ struct sim_rec {
     const char *text_id; /* for the one id that is no number, else NULL */
     char *json;          /* cached "attributes":{...}, NULL when stale */
     uint32_t json_len;
+    uint64_t made_by; /* hash of the request that made it, 0: not made through the API */
+    int64_t shown_us; /* until then no list shows it, 0: at once */
+    int64_t due_us;   /* when a batch's commit is done */
     union sim_val *vals;
     struct sim_rec **refs;
     struct sim_vec *backs;
@@ -74,6 +77,13 @@ struct sim_org {
     int64_t edit_every; /* edits while being listed */
     int64_t edit_left;
     char *edit_op;
+    int64_t show_after_ms; /* how long what is created through the API is in no list */
+    bool show_all_late;    /* of every type, not only people */
+    struct sim_vec hidden; /* not in lists yet */
+    struct sim_vec made;   /* created through the API, in order */
+    struct sim_vec commits; /* batches being committed */
+    int64_t commit_ms;
+    unsigned respell; /* SIM_RESPELL_... */
 };
 
 /* A new record with all values null; id 0 takes the next one. Not yet in any index. */
