@@ -33,9 +33,9 @@ struct of_rel {
     char replica_identity; /* d n f i */
     int n_columns;
     struct of_rel_column *columns;
-    int org, id;             /* "orgId"/org_id, id */
+    int org, id;              /* "orgId" or org_id; id */
     int source, target, type; /* of openfaith_edges */
-    void *user; /* the owner's: what it thinks of the relation; NULL when newly told */
+    void *user;               /* the owner's: what it thinks of the relation; NULL when newly told */
 };
 
 struct of_cell {
@@ -49,7 +49,7 @@ struct of_row {
     char op; /* i u d */
     struct of_rel *rel;
     uint32_t xid;     /* sub-transaction's in a streamed block, else the transaction's */
-    int n_new, n_key; /* up to rel->n_columns */
+    int n_new, n_key; /* 0 where there is none, else rel->n_columns */
     const struct of_cell *new_cells;
     const struct of_cell *key_cells;
 };
@@ -76,8 +76,10 @@ void of_decoder_free(struct of_decoder *d);
 /* One message. Fails OF_E_PARSE with its place (offset and what was expected, never data), or what a callback returned. After
  * a parse failure the stream cannot be trusted: start again from the confirmed position. Type, Origin messages are passed over. */
 OF_MUSTCHECK enum of_code of_decode(struct of_decoder *d, const void *bytes, size_t len, struct of_err *err);
-/* A new stream begins: forgets the transaction it was in. Relations are told anew by the server too. */
+/* A new stream begins: forgets the transaction that it was in and all relations (their pointers end): the server tells them
+ * anew. */
 void of_decoder_reset(struct of_decoder *d);
-struct of_rel *of_decoder_rel(struct of_decoder *d, uint32_t oid); /* NULL if not told */
+/* NULL if not told. The pointer holds until of_decoder_reset(), also when the relation is told anew. */
+struct of_rel *of_decoder_rel(struct of_decoder *d, uint32_t oid);
 
 #endif

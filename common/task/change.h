@@ -16,7 +16,8 @@
 #include "common/base/buf.h"
 #include "common/err/err.h"
 
-enum { OF_CHANGE_ID_MAX = 512 };
+/* Bytes; what is longer is refused by of_change_decode(): whoever encodes checks first. */
+enum { OF_CHANGE_ORG_MAX = 256, OF_CHANGE_TABLE_MAX = 63, OF_CHANGE_ID_MAX = 512, OF_CHANGE_MAX_BYTES = 8192 };
 
 struct of_change {
     const char *org; /* borrowed: of_change_encode() only reads; after of_change_decode() they live in `text` */
@@ -32,9 +33,10 @@ struct of_change {
     char *text; /* owned by a decoded one; NULL else */
 };
 
-/* Appends the message to b. */
+/* Appends the message to b. op is one of the above, at_us and n are not negative. */
 void of_change_encode(const struct of_change *c, struct of_buf *b);
-/* Strict as of_task_decode(). *ret_change is the caller's: of_change_done(). Fails: OF_E_PARSE, OF_E_TOO_LARGE. */
+/* Strict: exactly these members, each once, in range; id is empty for op t and for no other. *ret_change is the caller's: of_change_done().
+ * Fails: OF_E_PARSE, OF_E_TOO_LARGE with the place, never with values; *ret_change untouched. */
 OF_MUSTCHECK enum of_code of_change_decode(const char *text, size_t len, struct of_change *ret_change, struct of_err *err);
 void of_change_done(struct of_change *c);
 
