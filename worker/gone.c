@@ -89,6 +89,20 @@ enum of_code of_apply_gone(struct of_apply *a, const struct of_type *type, const
     return remove_children(a, type, res, err);
 }
 
+/* What a record of the type says itself of one other record (a person's campus): the kept one says its own. */
+static struct of_pgarr *own_relations(const struct of_apply *a, const struct of_type *type)
+{
+    struct of_pgarr *types = of_pgarr_new(OF_PG_TEXT);
+    for (const struct of_relation *r = type->relations; r && r->key; r++) {
+        char name[128];
+        bool self = false;
+        if (r->kind == OF_REL_EDGE) {
+            of_pgarr_text(types, of_relation_edge(a->conn->adapter, type, r, name, &self));
+        }
+    }
+    return types;
+}
+
 enum of_code of_apply_merged(struct of_apply *a, const struct of_type *type, const char *kept, const char *removed,
                              struct of_err *err)
 {
@@ -105,11 +119,13 @@ enum of_code of_apply_merged(struct of_apply *a, const struct of_type *type, con
     const char *keeper = of_pgres_text_null(res, 0, 1);
     OF_CLEANUP(of_freep) char *by = of_asprintf("sync:%s", a->conn->adapter_name);
     if (gone && keeper) {
+        OF_CLEANUP(of_pgarr_freep) struct of_pgarr *own = own_relations(a, type);
         struct of_pgargs move = OF_PGARGS_INIT;
         of_pg_arg_text(&move, a->conn->org);
         of_pg_arg_text(&move, gone);
         of_pg_arg_text(&move, keeper);
         of_pg_arg_text(&move, by);
+        of_pg_arg_array(&move, own);
         OF_TRY(of_pg_run(a->db, &of_sql_merged_edges, &move, NULL, err));
     }
     if (gone && !keeper) {

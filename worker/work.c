@@ -21,6 +21,7 @@ struct item {
     char target_id[128];
     int64_t fence;
     int attempts, priority;
+    bool reads_again; /* the row stays: the record is to be read once more */
     bool of_this_run, suspected, second_look_due; /* brought by the running run; missing before; long enough ago */
     enum { ITEM_ASK, ITEM_ASKED, ITEM_ANSWERED, ITEM_ASK_MERGERS, ITEM_MERGERS, ITEM_OVER } state;
     struct of_err err;
@@ -212,6 +213,20 @@ static enum of_code try_edges(struct work_job *wj, struct of_apply *a, struct it
     OF_TRY(of_apply_edges(a, it->type, ids, &tied, err));
     OF_TRY(link_state(wj, a->db, it->type->name, it->id, state, sizeof state, err));
     bool linked = strcmp(state, "linked") == 0;
+    if (linked && it->type->kind == OF_KIND_ENTITY) { /* whoever was merged away: the record names the kept one by now */
+        OF_CLEANUP(of_pgres_freep) struct of_pgres *gone = NULL;
+        struct of_pgargs args = OF_PGARGS_INIT;
+        link_args(wj, it->type_name, it->id, &args);
+        OF_TRY(of_pg_run(a->db, &of_sql_refers_gone, &args, &gone, err));
+        if (of_pgres_rows(gone) > 0) {
+            *ret_done = true;
+            struct of_pgargs again = OF_PGARGS_INIT;
+            link_args(wj, it->type_name, it->id, &again);
+            of_pg_arg_int8(&again, it->fence);
+            it->reads_again = true;
+            return of_pg_run(a->db, &of_sql_work_reread, &again, NULL, err);
+        }
+    }
     *ret_done = it->type->kind == OF_KIND_ENTITY ? tied > 0 || !linked : linked || state[0] == '\0' || is_tombstone(state);
     const char *slash = strchr(it->waits_for, '/');
     if (!*ret_done && slash) {
@@ -339,6 +354,9 @@ static enum of_code stored(struct work_job *wj, struct of_apply *a, struct item 
     if (it->target != it->type || strcmp(it->target_id, it->id) != 0) {
         if (!list) {
             OF_TRY(try_edges(wj, a, it, &done, err));
+            if (it->reads_again) {
+                return OF_OK;
+            }
         }
     }
     if (*ret_more) {
@@ -471,7 +489,7 @@ static enum of_code prepare(struct work_job *wj, struct of_pg *db, struct item *
     bool done = false;
     OF_TRY(of_apply_begin(&a, err));
     enum of_code code = try_edges(wj, &a, it, &done, err);
-    code = code == OF_OK && done ? row_done(wj, db, it, err) : code;
+    code = code == OF_OK && done && !it->reads_again ? row_done(wj, db, it, err) : code;
     code = code == OF_OK ? of_pg_commit(db, err) : code;
     if (code != OF_OK) {
         of_pg_rollback(db);
