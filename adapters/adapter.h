@@ -29,7 +29,10 @@ enum of_conv {
 enum of_field_flags {
     OF_FIELD_READ_ONLY = 1, /* theirs never takes it: not part of project() */
     OF_FIELD_REQUIRED = 2,  /* a record without it is refused by them */
-    OF_FIELD_CREATE_ONLY = 4 /* taken by a create, refused by an update */
+    OF_FIELD_CREATE_ONLY = 4, /* taken by a create, refused by an update */
+    OF_FIELD_TRUE_ONLY = 8,   /* a truth that another record's truth ends (primary): false is never sent */
+    OF_FIELD_BY_STATUS = 16,  /* theirs sets and clears it when status is sent: sent alone, and only while status is inactive */
+    OF_FIELD_DERIVED = 32     /* theirs makes it of what travels inside a create: compared with the answer, never an attribute */
 };
 
 /* What their API lets one do with records of a type. */
@@ -47,7 +50,7 @@ struct of_field {
     enum of_conv conv;
     unsigned flags;
     const struct of_value_map *map; /* or NULL */
-    const char *fallback;           /* another attribute where attr is null (number for e164), or NULL */
+    const char *fallback;           /* another attribute where attr is null (number for e164); it is the one sent. NULL: none */
 }; /* a table ends with attr NULL. For OF_KIND_EDGE columns are metadata keys of the edge, for OF_KIND_VALUE and
     * OF_KIND_REFERENCE the one column is `value`. */
 
@@ -229,6 +232,14 @@ struct of_adapter {
      * created_at). parent: as in pos; also the parent of a single record read below one. */
     enum of_code (*parse)(const struct of_type *type, of_scope scope, const char *body, size_t len, bool list,
                           enum of_list_by order, const char *parent, struct of_page *ret_page, struct of_err *err);
+    /* The request of one change: method (static text), path and query, body (JSON; nothing appended: none). Asks for what is
+     * needed to compare the answer with what was sent. Fails: OF_E_INVALID, what is missing by name, never by value. */
+    enum of_code (*write_request)(const struct of_write *w, of_scope scope, const char **ret_method, struct of_buf *target,
+                                  struct of_buf *body, struct of_err *err);
+    /* Where to look for a record whose create was not answered: a list that holds it if it was made at or after since (their
+     * clock). It may hold older and linked ones too. Nothing is appended where the path needs a parent and none is given. */
+    void (*recent_target)(const struct of_type *type, of_scope scope, const char *parent, struct of_wall since, int64_t offset,
+                          struct of_buf *out);
     /* Mergers: calls fn for each; returns OF_E_PARSE if the page is none. */
     enum of_code (*parse_mergers)(const char *body, size_t len,
                                   void (*fn)(void *arg, const char *kept_id, const char *removed_id, struct of_wall at), void *arg,
@@ -265,6 +276,9 @@ static inline bool of_scope_has(of_scope s, size_t index)
 {
     return (s >> index) & 1U;
 }
+/* Appends what of the types in scope is not sent, for people: "Group: create, delete (groups are made in Planning Center)", with
+ * "; " between types. Designations that travel inside their donation are said to. */
+void of_adapter_not_sent(const struct of_adapter *a, of_scope scope, struct of_buf *out);
 /* Types that come with / per parent of t, and that depend on t: iterate over a->types and compare `with`, depends. */
 bool of_type_depends(const struct of_type *t, const char *on);
 

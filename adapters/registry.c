@@ -122,3 +122,30 @@ enum of_code of_scope_parse(const struct of_adapter *a, const char *names, of_sc
     *ret = all;
     return OF_OK;
 }
+
+static void add_verb(const struct of_type *t, unsigned verb, const char *word, bool *first, struct of_buf *out)
+{
+    if ((t->verbs & verb) == 0) {
+        of_buf_str(out, *first ? "" : ", ");
+        of_buf_str(out, word);
+        *first = false;
+    }
+}
+
+void of_adapter_not_sent(const struct of_adapter *a, of_scope scope, struct of_buf *out)
+{
+    for (size_t i = 0; a->types[i].name; i++) {
+        const struct of_type *t = &a->types[i];
+        bool first = true;
+        if (!of_scope_has(scope, i) || !t->cannot) {
+            continue;
+        }
+        of_buf_str(out, out->len > 0 ? "; " : "");
+        of_buf_str(out, t->name);
+        of_buf_str(out, ": ");
+        add_verb(t, OF_VERB_CREATE, "create", &first, out);
+        add_verb(t, OF_VERB_UPDATE, "update", &first, out);
+        add_verb(t, OF_VERB_DELETE, "delete", &first, out);
+        of_buf_fmt(out, " (%s)", t->cannot);
+    }
+}

@@ -30,7 +30,8 @@ const struct of_field of_pco_batch_fields[] = {
 };
 
 const struct of_field of_pco_donation_fields[] = {
-    OF_PCO_COL_RO("amount_cents", "amountCents", OF_CONV_INT), /* the sum of its designations */
+    /* the sum of the designations that travel inside it */
+    {"amount_cents", "amountCents", OF_CONV_INT, OF_FIELD_CREATE_ONLY | OF_FIELD_DERIVED, NULL, NULL},
     OF_PCO_COL_RO("amount_currency", "currency", OF_CONV_TEXT),
     OF_PCO_COL("fee_cents", "feeCents", OF_CONV_INT),
     OF_PCO_COL_REQ("payment_method", "paymentMethod", OF_CONV_TEXT),
@@ -50,25 +51,26 @@ const struct of_field of_pco_donation_fields[] = {
 };
 
 const struct of_relation of_pco_donation_relations[] = {
-    {"person", "Person", OF_REL_EDGE, NULL, NULL, NULL, 0, false}, /* null: an anonymous donor */
-    {"batch", "Batch", OF_REL_EDGE, NULL, NULL, NULL, 0, false},
-    {"campus", "Campus", OF_REL_EDGE, NULL, NULL, NULL, 0, false},
-    {"payment_source", "PaymentSource", OF_REL_EDGE, NULL, NULL, NULL, 0, false},
+    /* null is an anonymous donor: that is theirs to say, a gift of ours waits for its giver */
+    {"person", "Person", OF_REL_EDGE, NULL, NULL, NULL, OF_PCO_BOTH, true},
+    {"batch", "Batch", OF_REL_EDGE, NULL, NULL, NULL, OF_VERB_CREATE, true},
+    {"campus", "Campus", OF_REL_EDGE, NULL, NULL, NULL, OF_PCO_BOTH, false},
+    {"payment_source", "PaymentSource", OF_REL_EDGE, NULL, NULL, NULL, OF_PCO_BOTH, true},
     {"designations", "Designation", OF_REL_CHILDREN, NULL, NULL, "designations", 0, false},
     OF_PCO_RELATIONS_END,
 };
 
 const struct of_field of_pco_designation_fields[] = {
-    OF_PCO_COL_RO("amount_cents", "amountCents", OF_CONV_INT),
+    {"amount_cents", "amountCents", OF_CONV_INT, OF_FIELD_REQUIRED | OF_FIELD_CREATE_ONLY, NULL, NULL},
     OF_PCO_COL_RO("amount_currency", "currency", OF_CONV_TEXT),
     OF_PCO_COL_RO("fee_cents", "feeCents", OF_CONV_INT),
     OF_PCO_CUSTOM_RO("fee_currency", OF_CONV_TEXT),
     OF_PCO_FIELDS_END,
 };
 
-/* donation is known by the donation that it comes with. */
+/* Written only inside a new donation. donation is known by the donation that it comes with. */
 const struct of_relation of_pco_designation_relations[] = {
     {"donation", "Donation", OF_REL_EDGE, NULL, NULL, NULL, 0, false},
-    {"fund", "Fund", OF_REL_EDGE, NULL, NULL, NULL, 0, false},
+    {"fund", "Fund", OF_REL_EDGE, NULL, NULL, NULL, OF_VERB_CREATE, true},
     OF_PCO_RELATIONS_END,
 };

@@ -45,7 +45,7 @@ const struct of_field of_pco_membership_fields[] = {
 };
 
 const struct of_relation of_pco_membership_relations[] = {
-    {"group", "Group", OF_REL_END, NULL, NULL, NULL, 0, false},
-    {"person", "Person", OF_REL_END, NULL, NULL, NULL, 0, false},
+    {"group", "Group", OF_REL_END, NULL, NULL, NULL, OF_VERB_CREATE, true},
+    {"person", "Person", OF_REL_END, NULL, NULL, NULL, OF_VERB_CREATE, true},
     OF_PCO_RELATIONS_END,
 };

@@ -12,6 +12,8 @@
 #define OF_PCO_COL_REQ(attr, column, conv) {(attr), (column), (conv), OF_FIELD_REQUIRED, NULL, NULL}
 #define OF_PCO_CUSTOM(attr, conv) {(attr), NULL, (conv), 0, NULL, NULL}
 #define OF_PCO_CUSTOM_RO(attr, conv) {(attr), NULL, (conv), OF_FIELD_READ_ONLY, NULL, NULL}
+/* With which verbs a relation may be sent. */
+#define OF_PCO_BOTH (OF_VERB_CREATE | OF_VERB_UPDATE)
 #define OF_PCO_FIELDS_END {NULL, NULL, OF_CONV_TEXT, 0, NULL, NULL}
 #define OF_PCO_RELATIONS_END {NULL, NULL, OF_REL_EDGE, NULL, NULL, NULL, 0, false}
 
@@ -39,6 +41,13 @@ int of_pco_headers(const struct of_type *type, const char *out[], int max);
 void of_pco_list_target(const struct of_type *type, of_scope scope, const struct of_list_pos *pos, struct of_buf *out);
 void of_pco_get_target(const struct of_type *type, of_scope scope, const char *id, const char *parent, struct of_buf *out);
 void of_pco_mergers_target(struct of_wall since, int64_t offset, struct of_buf *out);
+/* The path with the parent's id in place of {parent}. */
+bool of_pco_put_path(const char *path, const char *parent, struct of_buf *out);
+/* pco_write.c: as the members of struct of_adapter say */
+enum of_code of_pco_write_request(const struct of_write *w, of_scope scope, const char **ret_method, struct of_buf *target,
+                                  struct of_buf *body, struct of_err *err);
+void of_pco_recent_target(const struct of_type *type, of_scope scope, const char *parent, struct of_wall since, int64_t offset,
+                          struct of_buf *out);
 /* pco_answer.c */
 enum of_code of_pco_parse(const struct of_type *type, of_scope scope, const char *body, size_t len, bool list,
                           enum of_list_by order, const char *parent, struct of_page *ret_page, struct of_err *err);

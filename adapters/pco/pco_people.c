@@ -80,8 +80,8 @@ const struct of_field of_pco_datum_fields[] = {
 };
 
 const struct of_relation of_pco_datum_relations[] = {
-    {"field_definition", "FieldDefinition", OF_REL_END, NULL, NULL, NULL, 0, false},
-    {"customizable", "Person", OF_REL_END, NULL, NULL, NULL, 0, false},
+    {"field_definition", "FieldDefinition", OF_REL_END, NULL, NULL, NULL, OF_VERB_CREATE, true},
+    {"customizable", "Person", OF_REL_END, NULL, NULL, NULL, OF_VERB_CREATE, true},
     OF_PCO_RELATIONS_END,
 };
 
@@ -94,6 +94,7 @@ static const struct of_value_map statuses[] = {
     {"active", "active"}, {"inactive", "inactive"}, {"*", "active"}, {NULL, NULL},
 };
 
+/* Rights within Planning Center (administrators, permissions) are given there, never by what a row of ours says. */
 const struct of_field of_pco_person_fields[] = {
     OF_PCO_COL("first_name", "firstName", OF_CONV_TEXT),
     OF_PCO_COL("middle_name", "middleName", OF_CONV_TEXT),
@@ -105,8 +106,8 @@ const struct of_field of_pco_person_fields[] = {
     OF_PCO_COL_RO("avatar", "avatar", OF_CONV_TEXT), /* they read an address and take the id of an uploaded file */
     OF_PCO_COL("membership", "membership", OF_CONV_TEXT),
     {"status", "status", OF_CONV_TEXT, 0, statuses, NULL},
-    OF_PCO_COL("inactivated_at", "inactivatedAt", OF_CONV_TIME),
-    OF_PCO_CUSTOM("accounting_administrator", OF_CONV_BOOL),
+    {"inactivated_at", "inactivatedAt", OF_CONV_TIME, OF_FIELD_BY_STATUS, NULL, NULL},
+    OF_PCO_CUSTOM_RO("accounting_administrator", OF_CONV_BOOL),
     OF_PCO_CUSTOM("child", OF_CONV_BOOL),
     OF_PCO_CUSTOM_RO("demographic_avatar_url", OF_CONV_TEXT),
     OF_PCO_CUSTOM("given_name", OF_CONV_TEXT),
@@ -115,19 +116,19 @@ const struct of_field of_pco_person_fields[] = {
     OF_PCO_CUSTOM("medical_notes", OF_CONV_TEXT),
     OF_PCO_CUSTOM("nickname", OF_CONV_TEXT),
     OF_PCO_CUSTOM_RO("passed_background_check", OF_CONV_BOOL),
-    OF_PCO_CUSTOM("people_permissions", OF_CONV_TEXT),
+    OF_PCO_CUSTOM_RO("people_permissions", OF_CONV_TEXT),
     OF_PCO_CUSTOM("remote_id", OF_CONV_INT),
     OF_PCO_CUSTOM_RO("school_type", OF_CONV_TEXT),
-    OF_PCO_CUSTOM("site_administrator", OF_CONV_BOOL),
+    OF_PCO_CUSTOM_RO("site_administrator", OF_CONV_BOOL),
     OF_PCO_FIELDS_END,
 };
 
 const struct of_relation of_pco_person_relations[] = {
-    {"primary_campus", "Campus", OF_REL_EDGE, NULL, NULL, NULL, 0, false},
-    {"marital_status", "MaritalStatus", OF_REL_VALUE, NULL, NULL, "marital_status", 0, false},
-    {"inactive_reason", "InactiveReason", OF_REL_VALUE, NULL, NULL, "inactive_reason", 0, false},
-    {"name_prefix", "NamePrefix", OF_REL_VALUE, NULL, NULL, "name_prefix", 0, false},
-    {"name_suffix", "NameSuffix", OF_REL_VALUE, NULL, NULL, "name_suffix", 0, false},
+    {"primary_campus", "Campus", OF_REL_EDGE, NULL, NULL, NULL, OF_PCO_BOTH, false},
+    {"marital_status", "MaritalStatus", OF_REL_VALUE, NULL, NULL, "marital_status", OF_PCO_BOTH, false},
+    {"inactive_reason", "InactiveReason", OF_REL_VALUE, NULL, NULL, "inactive_reason", OF_PCO_BOTH, false},
+    {"name_prefix", "NamePrefix", OF_REL_VALUE, NULL, NULL, "name_prefix", OF_PCO_BOTH, false},
+    {"name_suffix", "NameSuffix", OF_REL_VALUE, NULL, NULL, "name_suffix", OF_PCO_BOTH, false},
     {"emails", "Email", OF_REL_CHILDREN, NULL, NULL, "emails", 0, false},
     {"phone_numbers", "PhoneNumber", OF_REL_CHILDREN, NULL, NULL, "phone_numbers", 0, false},
     {"addresses", "Address", OF_REL_CHILDREN, NULL, NULL, "addresses", 0, false},
@@ -138,7 +139,7 @@ const struct of_relation of_pco_person_relations[] = {
 const struct of_field of_pco_email_fields[] = {
     OF_PCO_COL_REQ("address", "address", OF_CONV_TEXT),
     OF_PCO_COL_RO("blocked", "blocked", OF_CONV_BOOL),
-    OF_PCO_COL("primary", "primary", OF_CONV_BOOL),
+    {"primary", "primary", OF_CONV_BOOL, OF_FIELD_TRUE_ONLY, NULL, NULL},
     OF_PCO_COL("location", "location", OF_CONV_TEXT),
     OF_PCO_FIELDS_END,
 };
@@ -147,7 +148,7 @@ const struct of_field of_pco_email_fields[] = {
 const struct of_field of_pco_phone_fields[] = {
     {"e164", "number", OF_CONV_TEXT, OF_FIELD_REQUIRED, NULL, "number"},
     OF_PCO_COL_RO("country_code", "countryCode", OF_CONV_TEXT),
-    OF_PCO_COL("primary", "primary", OF_CONV_BOOL),
+    {"primary", "primary", OF_CONV_BOOL, OF_FIELD_TRUE_ONLY, NULL, NULL},
     OF_PCO_COL_REQ("location", "location", OF_CONV_TEXT),
     OF_PCO_CUSTOM("carrier", OF_CONV_TEXT),
     OF_PCO_CUSTOM_RO("international", OF_CONV_TEXT),
@@ -162,7 +163,7 @@ const struct of_field of_pco_address_fields[] = {
     OF_PCO_COL("state", "state", OF_CONV_TEXT),
     OF_PCO_COL("zip", "zip", OF_CONV_TEXT),
     OF_PCO_COL("country_code", "countryCode", OF_CONV_TEXT),
-    OF_PCO_COL("primary", "primary", OF_CONV_BOOL),
+    {"primary", "primary", OF_CONV_BOOL, OF_FIELD_TRUE_ONLY, NULL, NULL},
     OF_PCO_COL("location", "location", OF_CONV_TEXT),
     OF_PCO_CUSTOM_RO("country_name", OF_CONV_TEXT),
     OF_PCO_FIELDS_END,
@@ -170,7 +171,7 @@ const struct of_field of_pco_address_fields[] = {
 
 /* Email, PhoneNumber, Address */
 const struct of_relation of_pco_contact_relations[] = {
-    {"person", "Person", OF_REL_EDGE, NULL, NULL, NULL, 0, false},
+    {"person", "Person", OF_REL_EDGE, NULL, NULL, NULL, OF_VERB_CREATE, true},
     OF_PCO_RELATIONS_END,
 };
 
@@ -182,21 +183,23 @@ const struct of_field of_pco_household_fields[] = {
     OF_PCO_FIELDS_END,
 };
 
+/* Who belongs to it is sent once, when it is made, and person by person after that (HouseholdMembership). They want a primary
+ * contact: where ours has none it is the first of its people. */
 const struct of_relation of_pco_household_relations[] = {
-    {"people", "Person", OF_REL_EDGES, NULL, NULL, "people", 0, false},
-    {"primary_contact", "Person", OF_REL_EDGE, NULL, NULL, NULL, 0, false},
+    {"people", "Person", OF_REL_EDGES, NULL, NULL, "people", OF_VERB_CREATE, true},
+    {"primary_contact", "Person", OF_REL_EDGE, NULL, NULL, NULL, OF_PCO_BOTH, false},
     OF_PCO_RELATIONS_END,
 };
 
 const struct of_field of_pco_household_member_fields[] = {
-    OF_PCO_COL("pending", "pending", OF_CONV_BOOL),
+    OF_PCO_COL_RO("pending", "pending", OF_CONV_BOOL),
     OF_PCO_COL_RO("household_role", "role", OF_CONV_TEXT),
     OF_PCO_FIELDS_END,
 };
 
 /* Same edge as Household.people makes, hence its key; the record does not name its household. */
 const struct of_relation of_pco_household_member_relations[] = {
-    {"household", "Household", OF_REL_END, NULL, NULL, NULL, 0, false},
-    {"person", "Person", OF_REL_END, "people", NULL, NULL, 0, false},
+    {"household", "Household", OF_REL_END, NULL, NULL, NULL, OF_VERB_CREATE, true},
+    {"person", "Person", OF_REL_END, "people", NULL, NULL, OF_VERB_CREATE, true},
     OF_PCO_RELATIONS_END,
 };

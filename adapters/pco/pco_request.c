@@ -26,19 +26,19 @@ int of_pco_headers(const struct of_type *type, const char *out[], int max)
     return 0;
 }
 
-/* The type's path with the parent's id in its place; false (and nothing written) if it needs one that is not given. */
-static bool put_path(const struct of_type *type, const char *parent, struct of_buf *out)
+/* False (and nothing written) if it needs a parent's id that is not given. */
+bool of_pco_put_path(const char *path, const char *parent, struct of_buf *out)
 {
     static const char mark[] = "{parent}";
-    const char *place = strstr(type->path, mark);
+    const char *place = strstr(path, mark);
     if (!place) {
-        of_buf_str(out, type->path);
+        of_buf_str(out, path);
         return true;
     }
     if (!parent || parent[0] == '\0') {
         return false;
     }
-    of_buf_mem(out, type->path, (size_t)(place - type->path));
+    of_buf_mem(out, path, (size_t)(place - path));
     of_buf_url(out, parent);
     of_buf_str(out, place + strlen(mark));
     return true;
@@ -110,7 +110,7 @@ static void put_sparse(const struct of_type *type, const struct of_list_pos *pos
 void of_pco_list_target(const struct of_type *type, of_scope scope, const struct of_list_pos *pos, struct of_buf *out)
 {
     bool first = true;
-    if (!put_path(type, pos->parent, out)) {
+    if (!of_pco_put_path(type->path, pos->parent, out)) {
         return;
     }
     if (type->extra) {
@@ -136,7 +136,7 @@ void of_pco_get_target(const struct of_type *type, of_scope scope, const char *i
                        struct of_buf *out)
 {
     bool first = true;
-    if (!put_path(type, parent, out)) {
+    if (!of_pco_put_path(type->path, parent, out)) {
         return;
     }
     of_buf_char(out, '/');
