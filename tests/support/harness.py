@@ -119,8 +119,41 @@ class Sim:
         return [e for e in self.ledger() if not e["target"].startswith(("/oauth", "/_sim"))
                 and (org_index is None or e["org"] == org_index)]
 
+    def writes(self, org_index=None):
+        """The ledger's POST, PATCH and DELETE: method, target, status, done, heard, type, id, names, body if kept."""
+        return [e for e in self.requests(org_index) if e["method"] != "GET"]
+
+    def keep_bodies(self, keep=True):
+        """Whether the ledger keeps the bodies of writes."""
+        return self.post("/_sim/ledger/bodies", {"keep": keep})
+
+    def reset_ledger(self):
+        return self.post("/_sim/ledger/reset", {})
+
+    def duplicates(self, org_index=1):
+        """Records that the same request created more than once."""
+        return self.get(f"/_sim/orgs/{org_index}/duplicates")
+
+    def settings(self, org_index=0, **values):
+        """show_after_ms, show_all_late, respell, commit_ms; of one org or of all."""
+        return self.post("/_sim/settings", {"org": org_index, **values})
+
+    def do(self, method, path, attributes=None, relationships=None, org_index=1, included=None):
+        """What somebody at the church does to a record, by the API's path; no limit, no ledger, no fault. Gives the record, or
+        None after a DELETE."""
+        data = {"attributes": attributes or {}, "relationships": relationships or {}}
+        answer = self.post(f"/_sim/orgs/{org_index}/do", {"method": method, "path": path, "body": {
+            "data": data, **({"included": included} if included else {})}})
+        if answer["status"] not in (200, 201, 204):
+            raise HarnessError(f"simulator: {method} {path} at the church -> {answer}")
+        return answer["body"]["data"] if answer["body"] else None
+
+    def merge(self, keep, remove, org_index=1):
+        """Somebody at the church makes one person of two (ids)."""
+        return self.post(f"/_sim/orgs/{org_index}/merge", {"keep": str(keep), "remove": str(remove)})
+
     def fault(self, kind, org_index=None, **rule):
-        """Adds a fault: match, times, after, every, prob, delay_ms, record, id (tests/sim/pco/README.md)."""
+        """Adds a fault: match, times, after, every, prob, delay_ms, record, id, arg, once, step (tests/sim/pco/README.md)."""
         if org_index is not None:
             rule["org"] = org_index
         return self.post("/_sim/faults", {"kind": kind, **rule})

@@ -49,6 +49,8 @@ void sim_answer_error(struct sim_answer *a, int status, const char *detail)
         {401, "Unauthorized", "unauthorized", NULL},
         {402, "Payment Required", NULL, "This feature is not part of your plan"},
         {403, "Forbidden", NULL, "You do not have access to this resource"},
+        {409, "Conflict", NULL, "The resource has been changed meanwhile"},
+        {422, "Validation Error", NULL, "is invalid"},
         {404, "Not Found", NULL, "The resource you requested could not be found"},
         {500, "Internal Server Error", NULL,
          "An internal server error occurred on our end and we've been notified. Please contact "
@@ -270,7 +272,7 @@ static void answer_list(struct work *w)
         sim_buf_put(body, last->data, last->len);
         return;
     }
-    result = sim_query_run(w->org, &w->query);
+    result = has_fault(w, SIM_FAULT_EMPTY_LIST, &arg) ? (struct sim_result){0} : sim_query_run(w->org, &w->query);
     choose_broken(w, &result);
     sim_render_list(&w->page, &result, body);
     if (sim_faults_want_last_page()) {

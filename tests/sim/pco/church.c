@@ -15,6 +15,7 @@ struct sim_settings sim_settings = {
     .mark = "",
     .threads = 2,
     .token_life_s = 7200,
+    .commit_ms = 500,
 };
 
 static struct sim_church *churches;
@@ -43,6 +44,10 @@ void sim_churches_init(void)
                                              .ugly = sim_settings.ugly,
                                              .contacts = sim_settings.contacts,
                                              .mark = sim_settings.mark};
+        c->org.show_after_ms = sim_settings.show_after_ms;
+        c->org.show_all_late = sim_settings.show_all_late;
+        c->org.respell = sim_settings.respell;
+        c->org.commit_ms = sim_settings.commit_ms;
         c->latency_ms = sim_settings.latency_ms;
         c->token_life_s = sim_settings.token_life_s;
         sim_limit_set(c, sim_settings.limit_off, sim_settings.limit, sim_settings.period_s);
@@ -95,6 +100,13 @@ void sim_gate_arrive(const char *authorization, const char *method, const char *
         a->latency_ms = sim_settings.latency_ms;
     }
     a->seq = sim_ledger_begin(now_us, a, method, target);
+    sim_gate_unlock();
+}
+
+void sim_gate_peek(const char *authorization, struct sim_arrival *a)
+{
+    sim_gate_lock();
+    sim_auth_check(authorization, sim_mono_us(), a);
     sim_gate_unlock();
 }
 

@@ -59,6 +59,10 @@ struct sim_settings {
     int64_t token_life_s;
     int64_t deep_offset; /* beyond this offset the limit is deep_limit; 0 never */
     int64_t deep_limit;
+    int64_t show_after_ms; /* see store.h */
+    bool show_all_late;
+    unsigned respell;
+    int64_t commit_ms;
     bool die_with_stdin;
 };
 
@@ -88,6 +92,8 @@ struct sim_arrival {
 /* Judges the credentials, counts the request, writes it into the ledger. */
 void sim_gate_arrive(const char *authorization, const char *method, const char *target,
                      bool counted, struct sim_arrival *ret);
+/* Whose credentials these are; counts nothing. */
+void sim_gate_peek(const char *authorization, struct sim_arrival *ret);
 /* How a request ended, for the ledger. */
 struct sim_end {
     int status;          /* 0: no answer was sent */
@@ -95,8 +101,10 @@ struct sim_end {
     uint64_t bytes;      /* of the answer's body */
     uint64_t asked;      /* bytes of the request, head and body */
     uint64_t sent;       /* bytes of an answer that was sent by hand (cut_answer, cut_each), head and body */
+    uint64_t whole;      /* bytes that answer would have had */
     int64_t cut;         /* where it was cut, -1 not */
     bool done;           /* a write that was carried out */
+    bool heard;          /* and its true answer was sent to the end */
     const char *type;    /* of the record that was written, NULL none */
     const char *id;
     const char *names;   /* JSON array of what was sent, NULL none */

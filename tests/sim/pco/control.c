@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /_sim/: the tests' own door. No credentials, no rate limit, not in the ledger. */
+#include "api.h"
+#include "change.h"
 #include "church.h"
 #include "edits.h"
 #include "faults.h"
@@ -7,6 +9,7 @@
 #include "params.h"
 #include "render.h"
 #include "server.h"
+#include "write.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -173,20 +176,24 @@ static int configure(struct control *c, struct sim_church *church)
     return done(c);
 }
 
+/* One type, or all when none is named. */
 static int dump(struct control *c, struct sim_church *church)
 {
     const char *name = sim_params_get(&c->params, "type");
     enum sim_type type = name ? sim_type_by_name(name) : SIM_T_NONE;
-    const struct sim_vec *list;
 
-    if (type == SIM_T_NONE) {
+    if (name && type == SIM_T_NONE) {
         return failed(c, 400, "unknown type");
     }
     pthread_mutex_lock(&church->org.lock);
     sim_org_ensure(&church->org);
-    list = &church->org.stores[type].by_id;
-    for (uint32_t i = 0; i < list->n; i++) {
-        sim_render_dump(&church->org, list->v[i], c->out);
+    sim_commit_due(&church->org, false);
+    for (int t = 0; t < SIM_T_COUNT; t++) {
+        const struct sim_vec *list = &church->org.stores[t].by_id;
+
+        for (uint32_t i = 0; (!name || t == (int)type) && i < list->n; i++) {
+            sim_render_dump(&church->org, list->v[i], c->out);
+        }
     }
     pthread_mutex_unlock(&church->org.lock);
     return 200;
@@ -205,6 +212,134 @@ static int counts(struct control *c, struct sim_church *church)
     return 200;
 }
 
+/* Somebody at the church does what a request of the API would do. */
+static int act(struct control *c, struct sim_church *church)
+{
+    const cJSON *body = cJSON_GetObjectItemCaseSensitive(c->body, "body");
+    char *body_text = body ? cJSON_PrintUnformatted(body) : NULL;
+    const char *path = text(c, "path"), *method = text(c, "method");
+    struct sim_answer answer = {0};
+    struct sim_call call = {.church = church,
+                            .method = method,
+                            .path = path,
+                            .body = body_text ? body_text : "",
+                            .base = "http://church",
+                            .at_church = true};
+
+    if (!path || !method) {
+        free(body_text);
+        return failed(c, 400, "method and path are needed");
+    }
+    sim_api_handle(&call, &answer);
+    sim_buf_fmt(c->out, "{\"status\":%d,\"body\":", answer.status);
+    sim_buf_str(c->out, answer.body.len && answer.content_type && strstr(answer.content_type, "json")
+                            ? sim_buf_cstr(&answer.body)
+                            : "null");
+    SIM_LIT(c->out, "}\n");
+    sim_buf_free(&answer.body);
+    sim_buf_free(&answer.names);
+    free(body_text);
+    return 200;
+}
+
+static int merge(struct control *c, struct sim_church *church)
+{
+    struct sim_org *org = &church->org;
+    struct sim_change change = {org, sim_wall_s()};
+    const char *keep_id = text(c, "keep"), *gone_id = text(c, "remove");
+    struct sim_rec *keep, *gone;
+    int status = 200;
+
+    pthread_mutex_lock(&org->lock);
+    sim_org_ensure(org);
+    keep = keep_id ? sim_rec_find_text(org, SIM_T_PERSON, keep_id) : NULL;
+    gone = gone_id ? sim_rec_find_text(org, SIM_T_PERSON, gone_id) : NULL;
+    if (keep && gone && keep != gone) {
+        sim_merge_people(&change, keep, gone);
+        status = done(c);
+    } else {
+        status = failed(c, 404, "keep and remove must be two people");
+    }
+    pthread_mutex_unlock(&org->lock);
+    return status;
+}
+
+static int compare_made(const void *a, const void *b)
+{
+    const struct sim_rec *x = *(struct sim_rec *const *)a, *y = *(struct sim_rec *const *)b;
+
+    if (x->made_by != y->made_by) {
+        return x->made_by < y->made_by ? -1 : 1;
+    }
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Records that were created through the API by the same request more than once, dead ones too. */
+static int duplicates(struct control *c, struct sim_church *church)
+{
+    struct sim_vec *made = &church->org.made;
+    struct sim_rec **list;
+    uint32_t n;
+    bool first = true;
+
+    pthread_mutex_lock(&church->org.lock);
+    n = made->n;
+    list = sim_alloc((n + 1) * sizeof *list);
+    for (uint32_t i = 0; i < n; i++) {
+        list[i] = made->v[i];
+    }
+    qsort(list, n, sizeof *list, compare_made);
+    sim_buf_char(c->out, '[');
+    for (uint32_t i = 0, j; i < n; i = j) {
+        unsigned living = 0;
+
+        for (j = i; j < n && list[j]->made_by == list[i]->made_by; j++) {
+            living += !list[j]->dead;
+        }
+        if (j - i < 2) {
+            continue;
+        }
+        sim_buf_fmt(c->out, "%s{\"type\":\"%s\",\"living\":%u,\"ids\":", first ? "" : ",\n",
+                    sim_types[list[i]->type].name, living);
+        first = false;
+        for (uint32_t k = i; k < j; k++) {
+            sim_buf_fmt(c->out, "%s\"%lld\"", k == i ? "[" : ",", (long long)list[k]->id);
+        }
+        SIM_LIT(c->out, "]}");
+    }
+    SIM_LIT(c->out, "]\n");
+    free(list);
+    pthread_mutex_unlock(&church->org.lock);
+    return 200;
+}
+
+static void set_org_settings(struct sim_church *church, struct control *c)
+{
+    struct sim_org *org = &church->org;
+    const char *respell = text(c, "respell");
+    const cJSON *all = cJSON_GetObjectItemCaseSensitive(c->body, "show_all_late");
+
+    pthread_mutex_lock(&org->lock);
+    org->show_after_ms = (int64_t)number(c, "show_after_ms", (double)org->show_after_ms);
+    org->show_all_late = all ? cJSON_IsTrue(all) : org->show_all_late;
+    org->commit_ms = (int64_t)number(c, "commit_ms", (double)org->commit_ms);
+    if (respell) {
+        (void)sim_respell_parse(respell, &org->respell);
+    }
+    pthread_mutex_unlock(&org->lock);
+}
+
+static int set_settings(struct control *c)
+{
+    const char *respell = text(c, "respell");
+    unsigned bits;
+
+    if (respell && !sim_respell_parse(respell, &bits)) {
+        return failed(c, 400, "unknown word in respell");
+    }
+    return each_church(c, set_org_settings);
+}
+
 static int org_request(struct control *c)
 {
     char *end = NULL;
@@ -219,6 +354,15 @@ static int org_request(struct control *c)
     }
     if (!strcmp(end, "/counts") && !strcmp(c->method, "GET")) {
         return counts(c, church);
+    }
+    if (!strcmp(end, "/duplicates") && !strcmp(c->method, "GET")) {
+        return duplicates(c, church);
+    }
+    if (!strcmp(end, "/do") && !strcmp(c->method, "POST")) {
+        return act(c, church);
+    }
+    if (!strcmp(end, "/merge") && !strcmp(c->method, "POST")) {
+        return merge(c, church);
     }
     if (!strcmp(end, "/config") && !strcmp(c->method, "POST")) {
         return configure(c, church);
@@ -283,10 +427,11 @@ static int route(struct control *c)
     if (!strcmp(c->path, "restore")) {
         return restore(c);
     }
-    status = !strcmp(c->path, "limit")     ? each_church(c, set_limit)
-             : !strcmp(c->path, "latency") ? each_church(c, set_latency)
-             : !strcmp(c->path, "revoke")  ? each_church(c, revoke)
-             : !strcmp(c->path, "expire")  ? each_church(c, expire)
+    status = !strcmp(c->path, "limit")      ? each_church(c, set_limit)
+             : !strcmp(c->path, "latency")  ? each_church(c, set_latency)
+             : !strcmp(c->path, "settings") ? set_settings(c)
+             : !strcmp(c->path, "revoke")   ? each_church(c, revoke)
+             : !strcmp(c->path, "expire")   ? each_church(c, expire)
                                            : failed(c, 404, "no such control");
     return status == 200 ? done(c) : status;
 }

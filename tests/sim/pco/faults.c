@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_RULES = 256 };
@@ -16,6 +17,10 @@ struct rule {
     int64_t after;
     int64_t every;
     double prob;
+    int64_t step; /* cut_each moves by it */
+    bool once;    /* hits the same request (method, target, body) one time */
+    uint64_t *hit; /* hashes of those that were */
+    size_t hit_count;
     int64_t seen;
     int64_t applied;
     struct sim_rng rng;
@@ -67,7 +72,8 @@ static double number(const cJSON *o, const char *key, double otherwise)
 static bool known_key(const char *key)
 {
     static const char *const keys[] = {"match", "org",      "kind", "times",  "after", "every",
-                                       "prob",  "delay_ms", "arg",  "record", "id"};
+                                       "prob",  "delay_ms", "arg",  "record", "id",    "step",
+                                       "once"};
 
     for (size_t i = 0; i < SIM_COUNT(keys); i++) {
         if (!strcmp(keys[i], key)) {
@@ -109,6 +115,8 @@ static bool add_rule(const cJSON *o, const char **ret_why)
     r.after = (int64_t)number(o, "after", 0);
     r.every = (int64_t)number(o, "every", 1);
     r.prob = number(o, "prob", 1);
+    r.step = (int64_t)number(o, "step", 1);
+    r.once = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "once"));
     r.fault.delay_ms = (int64_t)number(o, "delay_ms", 60000);
     r.rng.state = 4711 + (uint64_t)rule_count;
     rules[rule_count++] = r;
@@ -139,6 +147,9 @@ bool sim_faults_add(const char *json, const char **ret_why)
 void sim_faults_clear(void)
 {
     pthread_mutex_lock(&lock);
+    for (int i = 0; i < rule_count; i++) {
+        free(rules[i].hit);
+    }
     rule_count = 0;
     pthread_mutex_unlock(&lock);
 }
@@ -159,31 +170,66 @@ void sim_faults_write(struct sim_buf *out)
     sim_buf_char(out, ']');
 }
 
-static bool fires(struct rule *r)
+static uint64_t hash_request(const struct sim_fault_request *q)
 {
+    const char *const parts[] = {q->method, q->target, q->body};
+    uint64_t h = 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < SIM_COUNT(parts); i++) {
+        for (const char *p = parts[i]; *p; p++) {
+            h = (h ^ (unsigned char)*p) * 0x100000001b3u;
+        }
+        h = (h ^ 0xffu) * 0x100000001b3u;
+    }
+    return h;
+}
+
+static bool was_hit(const struct rule *r, uint64_t hash)
+{
+    for (size_t i = 0; i < r->hit_count; i++) {
+        if (r->hit[i] == hash) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool fires(struct rule *r, const struct sim_fault_request *q)
+{
+    uint64_t hash = r->once ? hash_request(q) : 0;
     int64_t n;
 
     if (r->fault.record[0]) {
         r->applied++;
         return true; /* sticky */
     }
+    if (r->once && was_hit(r, hash)) {
+        return false;
+    }
     n = ++r->seen - r->after;
     if (n <= 0 || (r->times && r->applied >= r->times) ||
         (r->every > 1 && (n - 1) % r->every != 0) || !sim_rng_chance(&r->rng, r->prob)) {
         return false;
     }
+    if (r->once) {
+        r->hit = sim_realloc(r->hit, (r->hit_count + 1) * sizeof *r->hit);
+        r->hit[r->hit_count++] = hash;
+    }
+    if (!sim_parse_i64(r->fault.arg, &r->fault.point)) {
+        r->fault.point = 0;
+    }
+    r->fault.point += r->applied * r->step;
     r->applied++;
     return true;
 }
 
 static bool needs_list(enum sim_fault_kind kind)
 {
-    return kind == SIM_FAULT_REPEAT_PAGE || kind == SIM_FAULT_WRONG_TOTAL ||
-           kind == SIM_FAULT_EMPTY_PAGE || sim_fault_is_record(kind);
+    return kind == SIM_FAULT_REPEAT_PAGE || kind == SIM_FAULT_WRONG_TOTAL || kind == SIM_FAULT_EMPTY_PAGE ||
+           kind == SIM_FAULT_EMPTY_LIST || sim_fault_is_record(kind);
 }
 
-int sim_faults_match(const char *method, const char *target, int org, bool is_list,
-                     struct sim_fault *hits, int max)
+int sim_faults_match(const struct sim_fault_request *q, struct sim_fault *hits, int max)
 {
     char line[4096];
     int n = 0;
@@ -191,17 +237,18 @@ int sim_faults_match(const char *method, const char *target, int org, bool is_li
 
     pthread_mutex_lock(&lock);
     if (rule_count) {
-        (void)snprintf(line, sizeof line, "%s %s", method, target);
+        (void)snprintf(line, sizeof line, "%s %s", q->method, q->target);
     }
     for (int i = 0; i < rule_count && n < max; i++) {
         struct rule *r = &rules[i];
         bool record = sim_fault_is_record(r->fault.kind);
 
-        if ((r->org && r->org != org) || !strstr(line, r->match) || (whole && !record) ||
-            (needs_list(r->fault.kind) && !is_list && !r->fault.record[0])) {
+        if ((r->org && r->org != q->org) || !strstr(line, r->match) || (whole && !record) ||
+            q->early != (r->fault.kind == SIM_FAULT_CUT_REQUEST) ||
+            (needs_list(r->fault.kind) && !q->is_list && !r->fault.record[0])) {
             continue;
         }
-        if (fires(r)) {
+        if (fires(r, q)) {
             hits[n++] = r->fault;
             whole = whole || !record;
         }
@@ -210,14 +257,24 @@ int sim_faults_match(const char *method, const char *target, int org, bool is_li
     return n;
 }
 
-bool sim_faults_want_last_page(void)
+static bool is_set(enum sim_fault_kind kind)
 {
-    bool want = false;
+    bool set = false;
 
     pthread_mutex_lock(&lock);
     for (int i = 0; i < rule_count; i++) {
-        want = want || rules[i].fault.kind == SIM_FAULT_REPEAT_PAGE;
+        set = set || rules[i].fault.kind == kind;
     }
     pthread_mutex_unlock(&lock);
-    return want;
+    return set;
+}
+
+bool sim_faults_want_last_page(void)
+{
+    return is_set(SIM_FAULT_REPEAT_PAGE);
+}
+
+bool sim_faults_want_early(void)
+{
+    return is_set(SIM_FAULT_CUT_REQUEST);
 }

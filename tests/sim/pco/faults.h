@@ -25,6 +25,17 @@
     X(LOST, "lost")                                                                                \
     X(TRUNCATE_JSON, "truncate_json")                                                              \
     X(HTML200, "html200")                                                                          \
+    X(STATUS409, "status409")                                                                      \
+    X(STATUS422, "status422")                                                                      \
+    X(STATUS500, "status500")                                                                      \
+    X(STATUS504, "status504")                                                                      \
+    X(EMPTY_LIST, "empty_list")                                                                    \
+    X(DELAY, "delay")                                                                              \
+    X(LATE, "late")                                                                                \
+    X(DONE_STATUS, "done_status")                                                                  \
+    X(CUT_REQUEST, "cut_request")                                                                  \
+    X(CUT_ANSWER, "cut_answer")                                                                    \
+    X(CUT_EACH, "cut_each")                                                                        \
     X(BAD_TYPES, "bad_types")                                                                      \
     X(BAD_UTF8, "bad_utf8")                                                                        \
     X(NUL_CHAR, "nul_char")                                                                        \
@@ -53,6 +64,7 @@ struct sim_fault {
     int64_t delay_ms;
     char arg[128];
     char record[64]; /* Person/12: whenever that record is sent */
+    int64_t point;   /* cut_each: the byte of the exchange */
     char id[32];     /* record of the page that is spoilt, empty: one of them by chance */
 };
 
@@ -64,10 +76,19 @@ const char *sim_fault_name(enum sim_fault_kind kind);
 bool sim_faults_add(const char *json, const char **ret_why);
 void sim_faults_clear(void);
 void sim_faults_write(struct sim_buf *out);
+struct sim_fault_request {
+    const char *method;
+    const char *target;
+    const char *body; /* "" none */
+    int org;
+    bool is_list;
+    bool early; /* only its head is there: nothing but cut_request can hit it */
+};
+
 /* The faults that hit this request: at most one of the whole-answer kind (the first that
  * matches) and any number of spoilt records. Counts them. */
-int sim_faults_match(const char *method, const char *target, int org, bool is_list,
-                     struct sim_fault *hits, int max);
+int sim_faults_match(const struct sim_fault_request *r, struct sim_fault *hits, int max);
+bool sim_faults_want_early(void);     /* a cut_request fault is set */
 bool sim_faults_want_last_page(void); /* a repeat_page fault is set */
 
 #endif

@@ -21,6 +21,7 @@ struct entry {
     uint32_t bytes;
     uint32_t asked;
     uint32_t sent;
+    uint32_t whole;
     int32_t cut;
     int32_t org;
     int32_t count;
@@ -30,6 +31,7 @@ struct entry {
     uint8_t cred;
     bool counted;
     bool done;
+    bool heard;
     char method[8];
 };
 
@@ -101,9 +103,11 @@ void sim_ledger_end(uint64_t seq, int64_t end_us, const struct sim_end *end)
     e->bytes = end->bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)end->bytes;
     e->asked = (uint32_t)end->asked;
     e->sent = (uint32_t)end->sent;
+    e->whole = (uint32_t)end->whole;
     e->cut = (int32_t)end->cut;
     if (is_write(e)) {
         e->done = end->done;
+        e->heard = end->heard;
         e->type = end->type;
         e->id = end->type ? keep_text(end->id) : NULL;
         e->names = keep_text(end->names);
@@ -140,7 +144,8 @@ static void put_ms(struct sim_buf *out, const char *key, int64_t us)
 /* What a write did; the body as it came, if bodies are kept. */
 static void write_what(const struct entry *e, struct sim_buf *out)
 {
-    sim_buf_fmt(out, ",\"done\":%s,\"type\":", e->done ? "true" : "false");
+    sim_buf_fmt(out, ",\"done\":%s,\"heard\":%s,\"type\":", e->done ? "true" : "false",
+                e->heard ? "true" : "false");
     sim_buf_json(out, e->type);
     SIM_LIT(out, ",\"id\":");
     sim_buf_json(out, e->id);
@@ -177,7 +182,7 @@ static void write_entry(const struct entry *e, uint64_t seq, struct sim_buf *out
     sim_buf_fmt(out, ",\"bytes\":%u,\"count\":%d,\"inflight\":%d,\"asked\":%u", e->bytes, e->count,
                 e->inflight, e->asked);
     if (e->cut >= 0) {
-        sim_buf_fmt(out, ",\"cut\":%d,\"sent\":%u", e->cut, e->sent);
+        sim_buf_fmt(out, ",\"cut\":%d,\"sent\":%u,\"whole\":%u", e->cut, e->sent, e->whole);
     }
     if (is_write(e)) {
         write_what(e, out);
@@ -263,7 +268,7 @@ static void collect(int org, uint64_t since, uint64_t until, struct stats *s)
         s->bytes += e->bytes;
         s->writes += is_write(e);
         s->writes_done += e->done;
-        s->writes_unheard += e->done && e->fault; /* carried out, the answer spoilt or lost */
+        s->writes_unheard += e->done && !e->heard; /* or not heard yet */
         s->max_inflight = e->inflight > s->max_inflight ? e->inflight : s->max_inflight;
         s->first_us = s->first_us ? s->first_us : e->t_us;
         s->last_us = e->t_us;

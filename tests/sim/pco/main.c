@@ -2,6 +2,7 @@
 /* pco-sim: a Planning Center of one's own. See README.md. */
 #include "church.h"
 #include "server.h"
+#include "write.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -19,7 +20,8 @@ static const char usage[] =
     "pco-sim [--port 0] [--orgs K] [--people N] [--seed S] [--latency-ms L]\n"
     "        [--rate LIMIT/SECONDS|off] [--window fixed|sliding] [--ugly 0..1]\n"
     "        [--contacts MEAN] [--mark TEXT] [--threads 2] [--token-life SECONDS]\n"
-    "        [--deep OFFSET/LIMIT] [--die-with-stdin]\n"
+    "        [--deep OFFSET/LIMIT] [--show-after-ms MS] [--show-all-late yes|no]\n"
+    "        [--respell phone,email,state,name,blank] [--commit-ms MS] [--die-with-stdin]\n"
     "Simulates the Planning Center API on 127.0.0.1 for K churches; prints\n"
     "'listening 127.0.0.1:PORT' when ready; ends on SIGTERM or SIGINT.\n";
 
@@ -85,6 +87,15 @@ static bool set_option(const char *name, const char *value)
         ok = parse_rate(value);
     } else if (!strcmp(name, "--deep")) {
         ok = parse_deep(value);
+    } else if (!strcmp(name, "--respell")) {
+        ok = sim_respell_parse(value, &s->respell);
+    } else if (!strcmp(name, "--show-after-ms")) {
+        ok = parse_int(value, 0, 3600000, &s->show_after_ms);
+    } else if (!strcmp(name, "--show-all-late")) {
+        s->show_all_late = !strcmp(value, "yes");
+        ok = s->show_all_late || !strcmp(value, "no");
+    } else if (!strcmp(name, "--commit-ms")) {
+        ok = parse_int(value, 0, 3600000, &s->commit_ms);
     } else if (!strcmp(name, "--window")) {
         s->sliding = !strcmp(value, "sliding");
         ok = s->sliding || !strcmp(value, "fixed");

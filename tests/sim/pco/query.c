@@ -288,7 +288,7 @@ static struct sim_vec scan(struct sim_org *org, const struct sim_query *q)
         }
     }
     for (uint32_t i = lo; i < hi; i++) {
-        if (sim_query_matches(q, from.v[i])) {
+        if (!from.v[i]->shown_us && sim_query_matches(q, from.v[i])) {
             sim_vec_push(&list, from.v[i]);
         }
     }
@@ -305,7 +305,7 @@ static bool as_slice(struct sim_org *org, const struct sim_query *q, struct sim_
     int ix, attr;
     uint32_t lo, hi;
 
-    if (q->parent || q->filter || q->type == SIM_T_DEF || q->type == SIM_T_GROUP) {
+    if (org->hidden.n || q->parent || q->filter || q->type == SIM_T_DEF || q->type == SIM_T_GROUP) {
         return false;
     }
     if (q->order_count == 0 && q->cond_count == 0) {
@@ -330,12 +330,29 @@ static bool as_slice(struct sim_org *org, const struct sim_query *q, struct sim_
     return true;
 }
 
+/* What was created a while ago shows up. */
+static void show_due(struct sim_org *org)
+{
+    for (uint32_t i = 0; i < org->hidden.n;) {
+        struct sim_rec *rec = org->hidden.v[i];
+
+        if (rec->dead || sim_mono_us() >= rec->shown_us) {
+            rec->shown_us = 0;
+            sim_vec_drop(&org->hidden, i);
+            org->version++;
+        } else {
+            i++;
+        }
+    }
+}
+
 struct sim_result sim_query_run(struct sim_org *org, const struct sim_query *q)
 {
     struct sim_result result = {0};
     struct sim_cached_list *c;
     char *key;
 
+    show_due(org);
     if (as_slice(org, q, &result)) {
         return result;
     }

@@ -67,6 +67,8 @@ class Sim:
             body = json.dumps({"data": data, **top})
         status, head, answer = self.raw(method, target, {"Authorization": auth, "Content-Type": "application/json",
                                                          **(headers or {})}, body)
+        if status != 204 and not (head.get("content-length") or "transfer-encoding" in head):
+            raise ConnectionError("the headers end early")  # http.client takes that for their end
         return status, head, json.loads(answer) if answer and "json" in head.get("content-type", "") else None
 
     def create(self, target, attributes, org=1, relationships=None, **top):
@@ -587,6 +589,294 @@ def contacts(sim, pid):
     expect((status, doc["data"]["id"]), (200, email["id"]))
 
 
+def write_fields(sim):
+    pid = sim.create(API + "/people", {"first_name": "Field"})["id"]
+    data = f"{API}/people/{pid}/field_data"
+    defs = {d["attributes"]["data_type"]: d["id"] for d in sim.dump("FieldDefinition").values()
+            if not d["attributes"]["deleted_at"]}
+    box = defs["checkboxes"]
+
+    def options():
+        return [o["attributes"]["value"] for o in sim.dump("FieldOption").values()
+                if o["relationships"]["field_definition"]["data"]["id"] == box]
+
+    known = options()
+    first = sim.create(data, {"value": known[0], "field_definition_id": box})
+    second = sim.create(data, {"value": "Brand new"}, relationships={"field_definition": one("FieldDefinition", box)})
+    expect(options(), known + ["Brand new"])
+    expect({r["attributes"]["value"] for r in sim.json(data)["data"]}, {known[0], "Brand new"})
+    assert "taken" in sim.refused("POST", data, {"value": known[0], "field_definition_id": box})
+    expect(sim.write("DELETE", f"{API}/field_data/{second['id']}")[0], 204)
+    expect([r["id"] for r in sim.json(data)["data"]], [first["id"]])
+    date = sim.create(data, {"value": "2001-02-03", "field_definition_id": int(defs["date"])})
+    assert "taken" in sim.refused("POST", data, {"value": "x", "field_definition_id": defs["date"]})
+    expect(sim.patch(f"{API}/field_data/{date['id']}", {"value": "2001-02-04"})["attributes"]["value"], "2001-02-04")
+    assert "field_definition_id cannot" in sim.refused("PATCH", f"{API}/field_data/{date['id']}", {"field_definition_id": box})
+    assert "file" in sim.refused("POST", data, {"value": "x", "field_definition_id": defs["file"]})
+    assert "blank" in sim.refused("POST", data, {"value": "x"})
+    tab = sim.create(API + "/tabs", {"name": "New Tab"})
+    expect(tab["attributes"]["slug"], "new_tab")
+    made = sim.create(f"{API}/tabs/{tab['id']}/field_definitions", {"name": "Shoe size", "data_type": "select"})
+    expect(made["attributes"]["slug"], "shoe_size")
+    option = sim.create(f"{API}/field_definitions/{made['id']}/field_options", {"value": "42"})
+    expect(sim.patch(f"{API}/field_definitions/{made['id']}/field_options/{option['id']}", {"value": "43"})["id"], option["id"])
+    assert "dependent" in sim.refused("DELETE", f"{API}/tabs/{tab['id']}")
+    expect(sim.write("DELETE", f"{API}/field_definitions/{made['id']}")[0], 204)
+    assert sim.dump("FieldDefinition")[made["id"]]["attributes"]["deleted_at"]
+    status = sim.create(API + "/marital_statuses", {"value": "Engaged"})
+    sim.patch(f"{API}/people/{pid}", relationships={"marital_status": one("MaritalStatus", status["id"])})
+    expect(sim.write("DELETE", f"{API}/marital_statuses/{status['id']}")[0], 204)
+    expect(sim.dump("Person")[pid]["relationships"]["marital_status"]["data"], None)
+    campus = sim.create(API + "/campuses", {"name": "South", "latitude": "1.5", "time_zone": "Europe/Rome"})
+    expect((campus["attributes"]["latitude"], campus["attributes"]["time_zone_raw"]), (1.5, "Europe/Rome"))
+    assert "blank" in sim.refused("POST", API + "/campuses", {})
+
+
+def write_groups(sim):
+    people = [sim.create(API + "/people", {"first_name": f"H{i}"})["id"] for i in range(4)]
+    both = {"people": {"data": [{"type": "Person", "id": p} for p in people[:2]]},
+            "primary_contact": one("Person", people[0])}
+    assert "primary_contact" in sim.refused("POST", API + "/households", {"name": "X"}, relationships={"people": both["people"]})
+    assert "people" in sim.refused("POST", API + "/households", {"name": "X"},
+                                   relationships={"primary_contact": both["primary_contact"]})
+    house = sim.create(API + "/households", {"name": "House"}, relationships=both)
+    hid = house["id"]
+    expect((house["attributes"]["member_count"], house["attributes"]["primary_contact_id"]), (2, people[0]))
+    members = f"{API}/households/{hid}/household_memberships"
+    time.sleep(1.1)
+    third = sim.create(members, {"pending": False}, relationships={"person": one("Person", people[2])})
+    expect(third["attributes"]["pending"], False)
+    assert "taken" in sim.refused("POST", members, {"pending": False, "person_id": people[2]})
+    assert "blank" in sim.refused("POST", members, {"pending": False})
+    now = sim.dump("Household")[hid]["attributes"]
+    expect((now["member_count"], now["updated_at"]), (3, house["attributes"]["updated_at"]), "moves no time")
+    assert "member" in sim.refused("PATCH", f"{API}/households/{hid}", relationships={"primary_contact": one("Person", people[3])})
+    moved = sim.patch(f"{API}/households/{hid}", {"name": "Home"}, relationships={"primary_contact": one("Person", people[2])})
+    expect((moved["attributes"]["primary_contact_id"], moved["attributes"]["name"]), (people[2], "Home"))
+    assert moved["attributes"]["updated_at"] > now["updated_at"]
+    expect(sim.patch(f"{members}/{third['id']}", {"pending": True})["attributes"]["pending"], True)
+    expect(sim.write("DELETE", f"{members}/{third['id']}")[0], 204)
+    expect(sim.dump("Household")[hid]["attributes"]["primary_contact_id"], people[0])
+    expect(sim.write("POST", API + "/household_memberships", {})[0], 404)
+    expect(sim.write("DELETE", f"{API}/households/{hid}")[0], 204)
+
+    gid = next(iter(sim.dump("Group")))
+    group = f"/groups/v2/groups/{gid}"
+    expect(sim.patch(group, {"name": "Renamed", "schedule": "Mondays", "group_type_id": "1"})["attributes"]["schedule"], "Mondays")
+    assert "description cannot be assigned" in sim.refused("PATCH", group, {"description": "x"})
+    assert "cannot create a Group" in sim.refused("POST", "/groups/v2/groups", {"name": "x"}, status=403)
+    sim.refused("DELETE", group, status=403)
+    by_id = sim.create(group + "/memberships", {"person_id": people[0], "role": "leader"})
+    by_rel = sim.create(group + "/memberships", {"joined_at": "2020-01-01T00:00:00Z"}, relationships={"person": one("Person", people[1])})
+    expect((by_id["attributes"]["role"], by_rel["attributes"]["joined_at"]), ("leader", "2020-01-01T00:00:00Z"))
+    assert "taken" in sim.refused("POST", group + "/memberships", {"person_id": people[0]})
+    assert '"resource": "Membership"' in sim.refused("POST", group + "/memberships", {"role": "member"})
+    assert "person_id" in sim.refused("POST", group + "/memberships", {"person_id": "99999999"})
+    assert "person_id cannot" in sim.refused("PATCH", f"{group}/memberships/{by_id['id']}", {"person_id": people[2]})
+    expect(sim.patch(f"{group}/memberships/{by_id['id']}", {"role": "member"})["attributes"]["role"], "member")
+    expect(sim.write("DELETE", f"{group}/memberships/{by_id['id']}")[0], 204)
+    assert by_rel["id"] in sim.dump("Membership") and by_id["id"] not in sim.dump("Membership")
+
+
+def write_giving(sim):
+    giving = "/giving/v2"
+    person = sim.create(API + "/people", {"first_name": "Donor"})["id"]
+    fund = sim.create(giving + "/funds", {"name": "Roof", "visibility": "everywhere"})["id"]
+    assert "taken" in sim.refused("POST", giving + "/funds", {"name": "roof", "visibility": "everywhere"})
+    assert "visibility" in sim.refused("POST", giving + "/funds", {"name": "Other"})
+    source = sim.create(giving + "/payment_sources", {"name": "OpenFaith"})["id"]
+    sim.refused("PATCH", giving + "/payment_sources/planning_center", {"name": "x"}, status=403)
+    batch = sim.create(giving + "/batches", {"description": "Sunday"})
+    bid = batch["id"]
+    sim.refused("POST", f"{giving}/batches/{bid}/commit")
+    gifts = f"{giving}/batches/{bid}/donations"
+    gift = {"payment_method": "check", "payment_check_number": 12, "received_at": "2024-01-07"}
+    rel = {"person": one("Person", person), "payment_source": one("PaymentSource", source)}
+
+    def part(cents, ident=None, to=fund):
+        return {"type": "Designation", "attributes": {"amount_cents": cents}, "relationships": {"fund": one("Fund", to)},
+                **({"id": ident} if ident else {})}
+
+    assert "designations" in sim.refused("POST", gifts, gift, relationships=rel)
+    assert "payment_source" in sim.refused("POST", gifts, gift, relationships={"person": rel["person"]}, included=[part(1)])
+    assert "payment_source" in sim.refused("POST", gifts, gift, relationships={"payment_source": one("PaymentSource", "planning_center")},
+                                           included=[part(1)])
+    assert "attribute_resource_not_found" in sim.refused("POST", gifts, gift, included=[part(1)], relationships={
+        "person": one("Person", "99999999"), "payment_source": rel["payment_source"]})
+    sim.refused("POST", giving + "/donations", gift, status=403)
+    made = sim.create(gifts + "?include=designations", gift, relationships=rel, included=[part(1000), part(500)])
+    expect((made["attributes"]["amount_cents"], made["attributes"]["payment_status"], made["attributes"]["completed_at"],
+            made["attributes"]["received_at"]), (1500, "pending", None, "2024-01-07T00:00:00Z"))
+    expect(made["relationships"]["batch"]["data"]["id"], bid)
+    did = made["id"]
+    parts = [d["id"] for d in made["relationships"]["designations"]["data"]]
+    sim.patch(f"{giving}/donations/{did}", {}, included=[part(1100, parts[0])])
+    expect(sim.dump("Donation")[did]["attributes"]["amount_cents"], 1600)
+    sim.patch(f"{giving}/donations/{did}", {"fee_cents": -30}, included=[part(700)])
+    expect((sim.dump("Donation")[did]["attributes"]["amount_cents"], sim.dump("Batch")[bid]["attributes"]["total_cents"]), (700, 700))
+    assert "fee_cents" in sim.refused("PATCH", f"{giving}/donations/{did}", {"fee_cents": 30})
+    sim.post("settings", {"org": 1, "commit_ms": 300})
+    expect(sim.write("POST", f"{giving}/batches/{bid}/commit")[0], 204)
+    expect(sim.json(f"{giving}/batches/{bid}")["data"]["attributes"]["status"], "updating")
+    time.sleep(0.4)
+    expect(sim.json(f"{giving}/batches/{bid}")["data"]["attributes"]["status"], "committed")
+    expect(sim.json(f"{giving}/donations/{did}")["data"]["attributes"]["payment_status"], "succeeded")
+    late = sim.create(gifts, gift, relationships=rel, included=[part(5)])
+    expect(late["attributes"]["payment_status"], "succeeded", "into a committed batch")
+    sim.refused("DELETE", f"{giving}/funds/{fund}")
+    sim.refused("DELETE", f"{giving}/batches/{bid}")
+    expect(sim.write("DELETE", f"{giving}/donations/{late['id']}")[0], 204)
+    processed = next(d for d in sim.dump("Donation").values()
+                     if d["relationships"]["payment_source"]["data"] == {"type": "PaymentSource", "id": "planning_center"})
+    sim.refused("PATCH", f"{giving}/donations/{processed['id']}", {"fee_cents": 0}, status=403)
+
+
+def broken(call):
+    """The call must end without an answer."""
+    try:
+        call()
+    except (http.client.HTTPException, ConnectionError):
+        return
+    raise AssertionError("an answer came")
+
+
+def write_faults(sim):
+    people = API + "/people"
+
+    def names():
+        return sorted(p["attributes"]["first_name"] for p in sim.dump("Person", 3).values()
+                      if (p["attributes"]["first_name"] or "").startswith("Cut"))
+
+    def post(name):
+        return sim.write("POST", people, {"type": "Person", "attributes": {"first_name": name, "last_name": "Byte"}}, 3)
+
+    def with_fault(*rules):
+        sim.control("DELETE", "faults")
+        sim.post("faults", [{"org": 3, "match": "POST ", **r} for r in rules])
+
+    sim.get(people, 3)
+    sim.post("ledger/reset")
+    sim.post("ledger/bodies", {"keep": True})
+    for kind, status, done in (("status409", 409, 0), ("status422", 422, 0), ("status500", 500, 0), ("status504", 504, 0),
+                               ("status503", 503, 0), ("done_status", 504, 1)):
+        with_fault({"kind": kind, "times": 1})
+        expect(post(f"Cut-{kind}")[0], status)
+        expect(names().count(f"Cut-{kind}"), done, kind)
+    with_fault({"kind": "lost", "times": 1})
+    broken(lambda: post("Cut-lost"))
+    with_fault({"kind": "cut", "arg": 10, "times": 1})
+    broken(lambda: post("Cut-cut"))
+    expect([n for n in names() if n in ("Cut-lost", "Cut-cut")], ["Cut-cut", "Cut-lost"])
+    for at in (0, 20, 200, 10000):
+        with_fault({"kind": "cut_request", "arg": at, "times": 1})
+        broken(lambda at=at: post(f"Cut-request-{at}"))
+    assert not [n for n in names() if n.startswith("Cut-request")]
+    for at in (0, 20, 200):
+        with_fault({"kind": "cut_answer", "arg": at, "times": 1})
+        broken(lambda at=at: post(f"Cut-answer-{at}"))
+    with_fault({"kind": "cut_answer", "arg": 1 << 20, "times": 1})
+    expect(post("Cut-answer-whole")[0], 201)
+    expect(len([n for n in names() if n.startswith("Cut-answer")]), 4)
+    with_fault({"kind": "delay", "delay_ms": 300})
+    begun = time.monotonic()
+    expect(post("Cut-delay")[0], 201)
+    assert time.monotonic() - begun >= 0.3
+    with_fault({"kind": "late", "delay_ms": 400})
+    try:
+        sim.raw("POST", people, {"Authorization": "Basic " + base64.b64encode(b"app-3:secret-3").decode()},
+                json.dumps({"data": {"attributes": {"first_name": "Cut-late"}}}), timeout=0.1)
+        raise AssertionError("late: an answer came")
+    except TimeoutError:
+        pass
+    assert "Cut-late" not in names()
+    time.sleep(0.6)
+    assert "Cut-late" in names(), "carried out after its client had gone"
+    sim.control("DELETE", "faults")
+    entries = [json.loads(x) for x in sim.control("GET", "ledger?org=3&writes=1").splitlines()]
+    body = {json.loads(e["body"])["data"]["attributes"]["first_name"]: e for e in entries if "body" in e}
+    expect((body["Cut-lost"]["done"], body["Cut-lost"]["heard"], body["Cut-lost"]["status"]), (True, False, 0))
+    expect((body["Cut-delay"]["done"], body["Cut-delay"]["heard"]), (True, True))
+    expect((body["Cut-done_status"]["done"], body["Cut-done_status"]["heard"]), (True, False))
+    expect((body["Cut-answer-20"]["sent"], body["Cut-answer-20"]["cut"]), (20, 20))
+    expect(body["Cut-answer-whole"]["sent"], body["Cut-answer-whole"]["whole"])
+    expect((body["Cut-late"]["done"], body["Cut-late"]["heard"]), (True, False))
+    expect(json.loads(sim.control("GET", "orgs/3/duplicates")), [])
+    # every point of an exchange, one request each; the second attempt of each goes through
+    with_fault({"kind": "cut_each", "once": True, "step": 7})
+    where, at, lost = "request", 0, 0
+    while True:
+        try:
+            status = post(f"Cut{at}")[0]
+        except (http.client.HTTPException, ConnectionError):
+            lost += 1
+            have = names().count(f"Cut{at}")
+            assert (where, have) in (("request", 0), ("request", 1), ("answer", 1)), (at, where, have)
+            where = "answer" if have else where
+            expect(post(f"Cut{at}")[0], 201, "once")
+            at += 1
+            continue
+        expect((status, where), (201, "answer"))
+        break
+    assert lost > 100, lost
+    twice = json.loads(sim.control("GET", "orgs/3/duplicates"))
+    assert len(twice) > 50 and all(d["type"] == "Person" and d["living"] == 2 for d in twice), twice
+    with_fault({"kind": "empty_list", "match": ""}, {"kind": "status404", "match": "GET /people/v2/people/"})
+    page = sim.json(people, 3)
+    expect((page["data"], page["meta"]["total_count"]), ([], 0))
+    expect(sim.get(people + "/1", 3)[0], 404)
+    sim.control("DELETE", "faults")
+    sim.post("ledger/bodies", {"keep": False})
+
+
+def settings(sim):
+    def add(name, org=2):
+        return sim.create(API + "/people", {"first_name": name, "last_name": "late"}, org)
+
+    def listed(query, org=2):
+        return [p["id"] for p in sim.json(f"{API}/people?{query}", org)["data"]]
+
+    sim.post("settings", {"org": 2, "show_after_ms": 500})
+    person = add("late")["id"]
+    for query in ("where[last_name]=late", "order=-created_at", f"where[id]={person}"):
+        assert person not in listed(query), query
+    total = sim.json(API + "/people", 2)["meta"]["total_count"]
+    expect(total, len(sim.dump("Person", 2)) - 1)
+    expect(sim.get(f"{API}/people/{person}", 2)[0], 200)
+    time.sleep(0.6)
+    for query in ("where[last_name]=late", "order=-created_at", f"where[id]={person}"):
+        assert person in listed(query), query
+    sim.post("settings", {"org": 2, "show_after_ms": 0, "respell": "phone,email,state,name,blank"})
+    other = sim.create(API + "/people", {"first_name": "anna maria", "nickname": ""}, 2)
+    expect((other["attributes"]["first_name"], other["attributes"]["nickname"]), ("Anna Maria", None))
+    base = f"{API}/people/{other['id']}"
+    expect(sim.create(base + "/emails", {"address": "A@B.Org"}, 2)["attributes"]["address"], "a@b.org")
+    expect(sim.create(base + "/phone_numbers", {"number": "7605550100", "location": "Home"}, 2)["attributes"]["number"],
+           "(760) 555-0100")
+    expect(sim.create(base + "/addresses", {"state": "ny"}, 2)["attributes"]["state"], "NY")
+    sim.post("settings", {"org": 2, "respell": ""})
+    # somebody at the church: no limit, no ledger, and what no client may
+    sim.post("ledger/reset")
+
+    def act(method, path, attributes=None, relationships=None):
+        return sim.post("orgs/2/do", {"method": method, "path": path, "body": {"data": {
+            "attributes": attributes or {}, "relationships": relationships or {}}}})
+
+    group = act("POST", "/groups/v2/groups", {"name": "By hand", "description": "d", "created_at": "2001-01-01T00:00:00Z"})
+    expect((group["status"], group["body"]["data"]["attributes"]["created_at"]), (201, "2001-01-01T00:00:00Z"))
+    act("PATCH", f"/people/v2/people/{person}", {"last_name": "edited", "updated_at": "2030-01-01T00:00:00Z"})
+    edited = sim.dump("Person", 2)[person]["attributes"]
+    expect((edited["last_name"], edited["updated_at"]), ("edited", "2030-01-01T00:00:00Z"))
+    expect(listed("order=-updated_at")[0], person)
+    expect(act("DELETE", f"/groups/v2/groups/{group['body']['data']['id']}")["status"], 204)
+    sim.post("orgs/2/merge", {"keep": other["id"], "remove": person})
+    expect(sim.get(base, 2)[0], 200)
+    expect(sim.get(f"{API}/people/{person}", 2)[0], 404)
+    assert [m for m in sim.dump("PersonMerger", 2).values() if str(m["attributes"]["person_to_remove_id"]) == person]
+    expect([e["method"] for e in sim.ledger(2)], ["GET"] * 3)
+    everything = [json.loads(x) for x in sim.control("GET", "orgs/2/dump").splitlines()]
+    expect(len(everything), sum(json.loads(sim.control("GET", "orgs/2/counts")).values()))
+
+
 def crowd(sim):
     """Slow answers hold no thread: 200 requests of 300 ms at once take little longer than one."""
     sim.post("latency", {"ms": 300, "org": 3})
@@ -618,7 +908,10 @@ def main():
              ("includes", lambda: includes(sim)), ("nested", lambda: nested(sim)), ("where", lambda: where(sim)),
              ("ugliness", lambda: ugliness(sim)), ("deterministic", lambda: deterministic(program, sim)),
              ("ledger", lambda: ledger(sim)), ("faults", lambda: faults(sim)), ("edits", lambda: edits(sim)),
-             ("write_people", lambda: write_people(sim)), ("crowd", lambda: crowd(sim)), ("limit", lambda: limit(program)), ("oauth", lambda: oauth(program))]
+             ("write_people", lambda: write_people(sim)),
+             ("write_fields", lambda: write_fields(sim)), ("write_groups", lambda: write_groups(sim)),
+             ("write_giving", lambda: write_giving(sim)), ("write_faults", lambda: write_faults(sim)),
+             ("settings", lambda: settings(sim)), ("crowd", lambda: crowd(sim)), ("limit", lambda: limit(program)), ("oauth", lambda: oauth(program))]
     passed = failed = 0
     for name, test in tests:
         try:

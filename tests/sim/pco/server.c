@@ -5,10 +5,13 @@
 #include "timer.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define JSON_ERROR "application/json; charset=utf-8"
 #define HTML_PAGE                                                                                  \
@@ -16,7 +19,7 @@
     "wrong</h1><p>We are looking into it.</p></body></html>\n"
 
 enum { MAX_BODY = 64 << 20 };
-enum stage { STAGE_NEW = 0, STAGE_BODY, STAGE_WAIT };
+enum stage { STAGE_NEW = 0, STAGE_BODY, STAGE_WAIT, STAGE_SEND };
 
 struct request {
     struct MHD_Connection *conn;
@@ -36,11 +39,14 @@ struct request {
     const struct sim_fault *fault;
     size_t sent;
     bool stalled;
+    bool gone; /* the client had hung up before the answer was sent */
     uint64_t bytes;
     int status;
     size_t head_size; /* of the request: its line and headers */
     int64_t cut;      /* byte at which the connection was cut, -1 not */
     size_t wire_sent; /* of an answer that was sent by hand */
+    size_t whole_size; /* of that answer, had it not been cut */
+    int64_t body_cut; /* the request is cut at this byte of its body, -1 not */
 };
 
 static struct MHD_Daemon *daemon_handle;
@@ -51,6 +57,18 @@ static const char *header(const struct request *r, const char *name)
     return MHD_lookup_connection_value(r->conn, MHD_HEADER_KIND, name);
 }
 
+/* Whether the client got the true answer, as far as one can tell here. */
+static bool was_heard(const struct request *r, enum MHD_RequestTerminationCode code)
+{
+    enum sim_fault_kind kind = r->fault ? r->fault->kind : SIM_FAULT_NONE;
+
+    if (kind == SIM_FAULT_CUT_ANSWER || kind == SIM_FAULT_CUT_EACH) {
+        return r->whole_size && r->wire_sent == r->whole_size;
+    }
+    return !r->gone && code == MHD_REQUEST_TERMINATED_COMPLETED_OK && r->status && kind != SIM_FAULT_DONE_STATUS &&
+           kind != SIM_FAULT_CUT && kind != SIM_FAULT_TRUNCATE_JSON;
+}
+
 static void *on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 {
     struct request *r = sim_alloc(sizeof *r);
@@ -58,7 +76,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 
     (void)cls;
     r->conn = conn;
-    r->cut = -1;
+    r->cut = r->body_cut = -1;
     r->target = sim_strdup(uri);
     r->path = sim_strdup(uri);
     question = strchr(r->path, '?');
@@ -77,7 +95,6 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
 
     (void)cls;
     (void)conn;
-    (void)code;
     if (!r) {
         return;
     }
@@ -88,8 +105,10 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
             .bytes = r->bytes,
             .asked = r->head_size + r->body.len,
             .sent = r->wire_sent,
+            .whole = r->whole_size,
             .cut = r->cut,
             .done = r->answer.done,
+            .heard = was_heard(r, code),
             .type = r->answer.rec_type,
             .id = r->answer.rec_id,
             .names = r->answer.names.len ? sim_buf_cstr(&r->answer.names) : NULL,
@@ -137,9 +156,19 @@ static ssize_t faulty_reader(void *cls, uint64_t pos, char *buf, size_t max)
     return (ssize_t)n;
 }
 
-static void add_header(struct MHD_Response *resp, const char *name, const char *value)
+/* Where headers go: into the library's response, or as text when the answer is sent by hand. */
+struct head {
+    struct MHD_Response *resp;
+    struct sim_buf *text;
+};
+
+static void add_header(const struct head *to, const char *name, const char *value)
 {
-    (void)MHD_add_response_header(resp, name, value);
+    if (to->resp) {
+        (void)MHD_add_response_header(to->resp, name, value);
+    } else {
+        sim_buf_fmt(to->text, "%s: %s\r\n", name, value);
+    }
 }
 
 static uint64_t hash_bytes(const char *p, size_t n)
@@ -157,7 +186,7 @@ static uint64_t hash_bytes(const char *p, size_t n)
     return h ^ h >> 29;
 }
 
-static void rate_headers(struct MHD_Response *resp, const struct request *r)
+static void rate_headers(const struct head *resp, const struct request *r)
 {
     const struct sim_arrival *a = &r->arrival;
     bool gateway = !r->answer.processor;
@@ -172,7 +201,7 @@ static void rate_headers(struct MHD_Response *resp, const struct request *r)
     add_header(resp, "X-PCO-API-Request-Rate-Period", text);
 }
 
-static void api_headers(struct MHD_Response *resp, const struct request *r)
+static void api_headers(const struct head *resp, const struct request *r)
 {
     const struct sim_answer *a = &r->answer;
     char text[64];
@@ -204,12 +233,59 @@ static void api_headers(struct MHD_Response *resp, const struct request *r)
     }
 }
 
+/* Sends the answer's first bytes, head included, and has the connection closed. */
+static enum MHD_Result send_cut(struct request *r, size_t at)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct sim_buf all = {0};
+    char date[40];
+    ssize_t n;
+
+    sim_format_http_date(sim_wall_s(), date);
+    sim_buf_fmt(&all, "HTTP/1.1 %d %s\r\nDate: %s\r\n", r->answer.status,
+                MHD_get_reason_phrase_for((unsigned)r->answer.status), date);
+    if (r->answer.status != 204) {
+        sim_buf_fmt(&all, "Content-Length: %zu\r\n", r->answer.body.len);
+    }
+    api_headers(&(struct head){NULL, &all}, r);
+    SIM_LIT(&all, "\r\n");
+    sim_buf_put(&all, r->answer.body.data, r->answer.body.len);
+    r->status = r->answer.status;
+    r->bytes = r->answer.body.len;
+    at = at < all.len ? at : all.len;
+    while (info && r->wire_sent < at) {
+        n = send(info->connect_fd, all.data + r->wire_sent, at - r->wire_sent, MSG_NOSIGNAL);
+        if (n < 0 && errno == EAGAIN) {
+            struct pollfd p = {.fd = info->connect_fd, .events = POLLOUT};
+
+            if (poll(&p, 1, 1000) <= 0) {
+                break;
+            }
+        } else if (n < 0 && errno != EINTR) {
+            break;
+        }
+        r->wire_sent += n > 0 ? (size_t)n : 0;
+    }
+    r->whole_size = all.len;
+    sim_buf_free(&all);
+    return MHD_NO;
+}
+
+static bool has_hung_up(const struct request *r)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+    char byte;
+
+    return info && recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static enum MHD_Result send_answer(struct request *r)
 {
     struct sim_answer *a = &r->answer;
     struct MHD_Response *resp;
     enum MHD_Result result;
 
+    r->gone = (r->stage == STAGE_WAIT || r->stage == STAGE_SEND) && has_hung_up(r);
     r->status = a->status;
     r->bytes = a->body.len;
     if (r->fault && (r->fault->kind == SIM_FAULT_CUT || r->fault->kind == SIM_FAULT_STALL)) {
@@ -220,7 +296,7 @@ static enum MHD_Result send_answer(struct request *r)
     if (!resp) {
         return MHD_NO;
     }
-    api_headers(resp, r);
+    api_headers(&(struct head){resp, NULL}, r);
     if (!r->fault || (r->fault->kind != SIM_FAULT_CUT && r->fault->kind != SIM_FAULT_STALL)) {
         a->body = (struct sim_buf){0}; /* the response owns it now */
     }
@@ -300,6 +376,18 @@ static bool answer_fault(struct request *r)
     case SIM_FAULT_STATUS404:
         sim_answer_error(a, 404, NULL);
         return true;
+    case SIM_FAULT_STATUS409:
+        sim_answer_error(a, 409, NULL);
+        return true;
+    case SIM_FAULT_STATUS422:
+        sim_answer_error(a, 422, r->fault->arg[0] ? r->fault->arg : NULL);
+        return true;
+    case SIM_FAULT_STATUS500:
+        sim_answer_error(a, 500, NULL);
+        return true;
+    case SIM_FAULT_STATUS504:
+        a->status = 504;
+        break;
     default:
         return false;
     }
@@ -335,7 +423,8 @@ static void answer_oauth(struct request *r)
     }
 }
 
-static enum MHD_Result produce(struct request *r)
+/* The true answer, whatever becomes of it. */
+static void process(struct request *r)
 {
     char base[256];
     struct sim_call call = {.church = r->arrival.church,
@@ -347,9 +436,82 @@ static enum MHD_Result produce(struct request *r)
                             .version = header(r, "X-PCO-API-Version"),
                             .hits = r->hits,
                             .hit_count = r->hit_count};
-    bool oauth = !strncmp(r->path, "/oauth/", 7);
 
     base_of(r, base, sizeof base);
+    if (!strncmp(r->path, "/oauth/", 7)) {
+        answer_oauth(r);
+    } else {
+        sim_api_handle(&call, &r->answer);
+    }
+}
+
+static void truncate_body(struct request *r)
+{
+    struct sim_buf *b = &r->answer.body;
+    int64_t arg;
+    size_t keep = sim_parse_i64(r->fault->arg, &arg) && arg >= 0 ? (size_t)arg : b->len / 2;
+
+    b->len = keep < b->len ? keep : b->len;
+}
+
+/* It was carried out, but something on the way says otherwise. */
+static void deny(struct request *r)
+{
+    struct sim_answer *a = &r->answer;
+    int64_t arg;
+
+    a->status = sim_parse_i64(r->fault->arg, &arg) && arg >= 400 && arg < 600 ? (int)arg : 504;
+    a->content_type = "text/html; charset=utf-8";
+    a->processor = a->version = NULL;
+    a->body.len = 0;
+    SIM_LIT(&a->body, HTML_PAGE);
+}
+
+/* Faults that cut the connection at a byte of the exchange. True: cut, *ret is the library's answer. */
+static bool cut_exchange(struct request *r, enum MHD_Result *ret)
+{
+    int64_t asked = (int64_t)(r->head_size + r->body.len), at = r->fault->point;
+
+    if (r->fault->kind == SIM_FAULT_CUT_EACH) {
+        r->cut = at;
+        if (at < asked) { /* in the request: it is not carried out */
+            *ret = MHD_NO;
+            return true;
+        }
+        at -= asked;
+    } else if (r->fault->kind != SIM_FAULT_CUT_ANSWER) {
+        return false;
+    }
+    process(r);
+    r->cut = r->fault->kind == SIM_FAULT_CUT_EACH ? r->cut : at;
+    *ret = send_cut(r, at > 0 ? (size_t)at : 0);
+    return true;
+}
+
+static enum MHD_Result spoil_answer(struct request *r)
+{
+    enum sim_fault_kind kind = r->fault ? r->fault->kind : SIM_FAULT_NONE;
+
+    if (kind == SIM_FAULT_LOST) {
+        return MHD_NO; /* processed, but nobody hears of it */
+    }
+    if (kind == SIM_FAULT_DONE_STATUS) {
+        deny(r);
+    } else if (kind == SIM_FAULT_TRUNCATE_JSON) {
+        truncate_body(r);
+    } else if (kind == SIM_FAULT_DELAY) {
+        r->stage = STAGE_SEND;
+        if (sim_timer_suspend(r->conn, r->fault->delay_ms * 1000)) {
+            return MHD_YES;
+        }
+    }
+    return send_answer(r);
+}
+
+static enum MHD_Result produce(struct request *r)
+{
+    enum MHD_Result result;
+
     r->answer.content_type = JSON_ERROR;
     if (r->arrival.hint) {
         r->fault = NULL;
@@ -359,22 +521,11 @@ static enum MHD_Result produce(struct request *r)
         answer_429(r);
     } else if (r->fault && r->fault->kind == SIM_FAULT_HANG) {
         return MHD_NO; /* has hung long enough */
+    } else if (r->fault && cut_exchange(r, &result)) {
+        return result;
     } else if (!answer_fault(r)) {
-        if (oauth) {
-            answer_oauth(r);
-        } else {
-            sim_api_handle(&call, &r->answer);
-        }
-        if (r->fault && r->fault->kind == SIM_FAULT_LOST) {
-            return MHD_NO; /* processed, but nobody hears of it */
-        }
-        if (r->fault && r->fault->kind == SIM_FAULT_TRUNCATE_JSON) {
-            int64_t arg;
-            size_t keep = sim_parse_i64(r->fault->arg, &arg) && arg >= 0 ? (size_t)arg
-                                                                         : r->answer.body.len / 2;
-
-            r->answer.body.len = keep < r->answer.body.len ? keep : r->answer.body.len;
-        }
+        process(r);
+        return spoil_answer(r);
     }
     return send_answer(r);
 }
@@ -394,8 +545,13 @@ static enum MHD_Result arrive(struct request *r)
     r->arrived = true;
     org = r->arrival.church ? r->arrival.church->org.number : 0;
     if (!r->arrival.refused && !r->arrival.hint) {
-        r->hit_count = sim_faults_match(r->method, r->target, org, sim_api_is_list(r->path),
-                                        r->hits, SIM_MAX_HITS);
+        const struct sim_fault_request q = {.method = r->method,
+                                            .target = r->target,
+                                            .body = sim_buf_cstr(&r->body),
+                                            .org = org,
+                                            .is_list = !strcmp(r->method, "GET") && sim_api_is_list(r->path)};
+
+        r->hit_count = sim_faults_match(&q, r->hits, SIM_MAX_HITS);
     }
     for (int i = 0; i < r->hit_count; i++) { /* one for the whole answer goes first */
         if (!r->fault || !sim_fault_is_record(r->hits[i].kind)) {
@@ -403,7 +559,7 @@ static enum MHD_Result arrive(struct request *r)
         }
     }
     delay_us = r->arrival.latency_ms * 1000;
-    if (r->fault && r->fault->kind == SIM_FAULT_HANG) {
+    if (r->fault && (r->fault->kind == SIM_FAULT_HANG || r->fault->kind == SIM_FAULT_LATE)) {
         delay_us = r->fault->delay_ms * 1000;
     }
     r->stage = STAGE_WAIT;
@@ -411,6 +567,32 @@ static enum MHD_Result arrive(struct request *r)
         return MHD_YES;
     }
     return produce(r);
+}
+
+/* Cuts a request before it is whole: it is in the ledger, and nothing else happens. True: cut in its head. */
+static bool cut_early(struct request *r)
+{
+    struct sim_arrival who = {0};
+    struct sim_fault_request q = {.method = r->method, .target = r->target, .body = "", .early = true};
+
+    if (r->control || !sim_faults_want_early()) {
+        return false;
+    }
+    sim_gate_peek(header(r, "Authorization"), &who);
+    q.org = who.church ? who.church->org.number : 0;
+    r->hit_count = sim_faults_match(&q, r->hits, 1);
+    if (!r->hit_count) {
+        return false;
+    }
+    r->fault = &r->hits[0];
+    r->arrival.church = who.church;
+    r->arrival.cred = who.cred;
+    r->arrival.generation = who.generation;
+    sim_gate_arrive(NULL, r->method, r->target, false, &r->arrival);
+    r->arrived = true;
+    r->cut = r->fault->point;
+    r->body_cut = r->cut > (int64_t)r->head_size ? r->cut - (int64_t)r->head_size : 0;
+    return r->body_cut == 0;
 }
 
 static enum MHD_Result control(struct request *r)
@@ -451,7 +633,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
         (void)snprintf(r->method, sizeof r->method, "%s", method);
         r->head_size = head_size(r, version);
         r->stage = STAGE_BODY;
-        return MHD_YES;
+        return cut_early(r) ? MHD_NO : MHD_YES;
+    }
+    if (r->stage == STAGE_SEND) {
+        return send_answer(r);
     }
     if (r->stage == STAGE_WAIT) {
         return produce(r);
@@ -462,7 +647,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
         }
         sim_buf_put(&r->body, data, *size);
         *size = 0;
-        return MHD_YES;
+        return r->body_cut >= 0 && (int64_t)r->body.len >= r->body_cut ? MHD_NO : MHD_YES;
+    }
+    if (r->body_cut >= 0) {
+        return MHD_NO;
     }
     return r->control ? control(r) : arrive(r);
 }
