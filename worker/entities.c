@@ -296,7 +296,8 @@ static void build_load(const struct of_adapter *a, struct of_type_sql *s)
 static void build_update(const struct of_adapter *a, struct of_type_sql *s)
 {
     struct of_buf b = OF_BUF_INIT(32 * 1024);
-    of_buf_fmt(&b, "-- params: 5\nUPDATE public.\"%s\" e SET \"updatedAt\" = coalesce(x.u, now()), \"updatedBy\" = $5, "
+    of_buf_fmt(&b, "-- params: 5\nUPDATE public.\"%s\" e SET \"updatedAt\" = coalesce(x.u, now()), "
+                   "\"updatedBy\" = CASE WHEN x.u = e.\"updatedAt\" AND e.\"updatedBy\" IS NOT NULL THEN e.\"updatedBy\" ELSE $5 END, "
                    "\"customFields\" = CASE WHEN x.p ? 'customFields' THEN q.\"customFields\" ELSE e.\"customFields\" END, "
                    "\"deletedAt\" = CASE WHEN x.p ? 'deletedAt' THEN q.\"deletedAt\" ELSE e.\"deletedAt\" END, "
                    "\"deletedBy\" = CASE WHEN x.p ? 'deletedAt' THEN q.\"deletedBy\" ELSE e.\"deletedBy\" END",
@@ -316,6 +317,10 @@ static void build_update(const struct of_adapter *a, struct of_type_sql *s)
     record_def(s, &b, true);
     of_buf_str(&b, " WHERE e.id = ANY ($2) AND e.id = x.id AND e.\"orgId\" = $1");
     s->update = (struct of_sql){.name = of_asprintf("update_%s_%s", a->name, s->type->name), .text = take(&b), .nparams = 5};
+    b = OF_BUF_INIT(1024);
+    of_buf_fmt(&b, "-- params: 2\nSELECT e.id, to_jsonb(e) FROM public.\"%s\" e WHERE e.id = ANY ($2::text[]) AND e.\"orgId\" = $1",
+               s->entity->table);
+    s->again = (struct of_sql){.name = of_asprintf("again_%s_%s", a->name, s->type->name), .text = take(&b), .nparams = 2};
 }
 
 static void build_remove(const struct of_adapter *a, struct of_type_sql *s)
@@ -398,6 +403,45 @@ static void build_match(const struct of_adapter *a, struct of_type_sql *s)
     s->match = (struct of_sql){.name = of_asprintf("match_%s_%s", a->name, t->name), .text = take(&b), .nparams = 3};
 }
 
+static void build_out(const struct of_adapter *a, struct of_type_sql *s)
+{
+    const char *type = s->type->name;
+    const char *table = s->entity->table;
+    struct of_buf b = OF_BUF_INIT(16 * 1024);
+    of_buf_fmt(&b,
+               "-- params: 3\nSELECT to_jsonb(e), e.id IS NOT NULL AND e.\"deletedAt\" IS NULL, e.\"deletedBy\", l.id, l.external_id, "
+               "l.link_metadata ->> 'parent', b.seen, b.agreed, coalesce(s.out_open, false), t.state IS NOT NULL, c.id IS NOT NULL "
+               "FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT * FROM public.\"%s\" e WHERE e.id = $3 AND e.\"orgId\" = $1 LIMIT 1) e "
+               "ON true LEFT JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.entity_id = $3 AND l.org_id = $1 "
+               "AND l.adapter = $2 AND l.external_type = '%s' AND l.kind = 'entity' AND l.state = 'linked' LIMIT 1) l ON true "
+               "LEFT JOIN LATERAL (SELECT * FROM sync.base b WHERE b.org_id = $1 AND b.link_id = l.id LIMIT 1) b ON true "
+               "LEFT JOIN LATERAL (SELECT s.out_open FROM sync.status s WHERE s.org_id = $1 AND s.adapter = $2 "
+               "AND s.external_type = '%s' LIMIT 1) s ON true "
+               "LEFT JOIN LATERAL (SELECT t.state FROM sync.external_link t WHERE l.id IS NULL AND t.org_id = $1 AND t.adapter = $2 "
+               "AND t.entity_id = $3 AND t.external_type = '%s' AND t.kind = 'entity' "
+               "AND t.state IN ('deleted', 'merged_into', 'unlinked') AND NOT t.link_metadata ? 'deletedHere' LIMIT 1) t ON true "
+               "LEFT JOIN LATERAL (SELECT r.id FROM sync.review_candidate k JOIN sync.review r ON r.id = k.review_id "
+               "WHERE l.id IS NULL AND k.entity_id = $3 AND r.org_id = $1 AND r.adapter = $2 AND r.state = 'open' LIMIT 1) c ON true",
+               table, type, type, type);
+    s->out = (struct of_sql){.name = of_asprintf("out_%s_%s", a->name, type), .text = take(&b), .nparams = 3};
+    b = OF_BUF_INIT(16 * 1024);
+    of_buf_fmt(&b,
+               "-- params: 4\nWITH x AS MATERIALIZED (SELECT e.* FROM public.\"%s\" e WHERE e.\"orgId\" = $1 AND e.id > $3 "
+               "ORDER BY e.id LIMIT $4), i AS (INSERT INTO sync.work AS w (org_id, adapter, direction, record_type, record_id, reason) "
+               "SELECT $1, $2, 'out', '%s', e.id, 'push' FROM x e WHERE ",
+               table, s->entity->tag);
+    not_linked(s, &b);
+    if (s->type->folder_type) {
+        of_buf_fmt(&b, " AND e.\"folderType\" = '%s'", s->type->folder_type);
+    }
+    of_buf_str(&b, " ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE SET gen = w.gen + 1, "
+                   "state = CASE WHEN w.state = 'dead' THEN 'ready' ELSE w.state END, "
+                   "due_at = CASE WHEN w.state = 'dead' THEN now() ELSE w.due_at END, "
+                   "attempts = CASE WHEN w.state = 'dead' THEN 0 ELSE w.attempts END RETURNING 1) "
+                   "SELECT (SELECT count(*) FROM x), (SELECT max(id) FROM x), (SELECT count(*) FROM i)");
+    s->out_hint = (struct of_sql){.name = of_asprintf("out_hint_%s_%s", a->name, type), .text = take(&b), .nparams = 4};
+}
+
 void of_entities_init(const struct of_adapter *a)
 {
     size_t n = 0;
@@ -421,5 +465,6 @@ void of_entities_init(const struct of_adapter *a)
         build_update(a, s);
         build_remove(a, s);
         build_match(a, s);
+        build_out(a, s);
     }
 }

@@ -33,14 +33,22 @@ struct of_type_sql {
     /* $1 org, $2 adapter, $3 external ids: what populate looks at, entity rows locked FOR NO KEY UPDATE in id order.
      * Gives external_id, entity_id, link id, external_updated_at (us), staged, seen, agreed, entity row, link state. */
     struct of_sql load;
-    /* $1 org, $2 entity ids, $3 patches (jsonb: column -> value), $4 updatedAt (null: now), $5 by. */
+    /* $1 org, $2 entity ids, $3 patches (jsonb: column -> value), $4 updatedAt (null: now), $5 by; where updatedAt stays what it is,
+     * an older change of theirs was taken beside a newer one of ours, and updatedBy stays too. */
     struct of_sql update;
+    /* $1 org, $2 entity ids: id and row as they stand. */
+    struct of_sql again;
     /* $1 org, $2 entity ids, $3 by: soft-deletes entities and their edges. */
     struct of_sql remove;
     /* $1 org, $2 adapter: a row if some living entity of the table is not linked in this adapter. */
     struct of_sql unlinked;
     /* OF_MATCH_CHILD, OF_MATCH_NAME: $1 org, $2 adapter, $3 external ids. Gives external_id, entity_id, in id order. */
     struct of_sql match;
+    /* $1 org, $2 adapter, $3 entity id: what the way out looks at. Always one row: entity row, alive, deletedBy, link id, external
+     * id, its parent (Type/id), seen, agreed, out_open, a tombstone forbids it, candidate of an open review. */
+    struct of_sql out;
+    /* $1 org, $2 adapter, $3 after, $4 how many: hints entities that are not linked, by id. Gives looked at, last id, hinted. */
+    struct of_sql out_hint;
 };
 
 /* NULL for an unknown type. Builds all tables of an adapter at the first call; call once from main before threads start. */

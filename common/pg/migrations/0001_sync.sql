@@ -197,10 +197,16 @@ CREATE INDEX external_link_merged ON sync.external_link (org_id, adapter, extern
 CREATE INDEX external_link_missing ON sync.external_link (org_id, adapter, external_type, missing_since)
     WHERE missing_since IS NOT NULL;
 CREATE INDEX external_link_other ON sync.external_link (org_id, adapter, entity_id) WHERE kind IN ('edge', 'value');
+-- entities that must not be made there again
+CREATE INDEX external_link_tombstone ON sync.external_link (entity_id, org_id, adapter)
+    WHERE kind = 'entity' AND state IN ('unlinked', 'merged_into', 'deleted');
 -- by owner first: a lane claims its own, and the scheduler steps from owner to owner
 CREATE INDEX work_due ON sync.work (org_id, adapter, due_at) WHERE state IN ('ready', 'leased', 'waiting');
 CREATE INDEX work_leased ON sync.work (lease_until) WHERE state = 'leased';
 CREATE INDEX work_waits ON sync.work (org_id, adapter, waits_for) WHERE waits_for IS NOT NULL;
+-- what is on its way there: reads of it are not applied, new records of its type may be it
+CREATE INDEX work_out ON sync.work (org_id, adapter, record_type, record_id)
+    WHERE direction = 'out' AND (state = 'leased' OR intent IS NOT NULL);
 CREATE INDEX work_state ON sync.work (state, first_at) WHERE state IN ('parked', 'dead');
 
 -- No cache: the numbers must follow the order in time of the reads, over all sessions.
@@ -266,6 +272,8 @@ CREATE TABLE sync.review (
     decided_by text
 );
 CREATE UNIQUE INDEX review_open ON sync.review (org_id, adapter, kind, external_type, external_id, field) WHERE state = 'open';
+-- asked once per entity, also after a no
+CREATE UNIQUE INDEX review_unlinked ON sync.review (org_id, adapter, entity_id) WHERE kind = 'unlinked' AND state <> 'obsolete';
 CREATE TABLE sync.review_candidate (
     review_id bigint NOT NULL REFERENCES sync.review (id) ON DELETE CASCADE,
     entity_id text NOT NULL,
@@ -273,6 +281,7 @@ CREATE TABLE sync.review_candidate (
     reasons text[] NOT NULL,
     PRIMARY KEY (review_id, entity_id)
 );
+CREATE INDEX review_candidate_entity ON sync.review_candidate (entity_id);
 
 -- The rate budget's owner. handover: wall times (ms) until which permits are busy, written at a clean hand-over.
 CREATE TABLE sync.budget (

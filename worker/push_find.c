@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "worker/push_int.h"
+#include "worker_sql.h"
+
+/* A create whose answer was lost: is the record among those made since? */
+
+/* Linked to another of ours, it is not this one. */
+static enum of_code is_anothers(struct of_push_item *it, struct of_apply *a, const char *ext, bool *ret, struct of_err *err)
+{
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_text(&args, it->plan.type->name);
+    of_pg_arg_text(&args, ext);
+    OF_TRY(of_pg_run(a->db, &of_sql_push_link_of, &args, &res, err));
+    *ret = of_pgres_rows(res) > 0 && strcmp(of_pgres_text(res, 0, 0), it->plan.link_id) != 0;
+    return OF_OK;
+}
+
+static enum of_code look_through(struct of_push_item *it, struct of_apply *a, const struct of_page *page, struct of_err *err)
+{
+    int64_t sent_ms = 0;
+    (void)of_json_i64(of_json_get(it->intent, "sent_at"), &sent_ms);
+    int64_t since_us = (sent_ms + a->conn->clock_offset_ms - OF_PUSH_SLACK_MS) * 1000;
+    for (size_t i = 0; i < page->n_records; i++) {
+        const struct of_record *r = &page->records[i];
+        bool other = false;
+        if (r->type != it->plan.type || (r->has_created && r->created_at.us < since_us) ||
+            !of_project_is_created_by(a->conn->adapter, r->type, it->plan.sent, r)) {
+            continue;
+        }
+        OF_TRY(is_anothers(it, a, r->id, &other, err));
+        if (other || strcmp(r->id, it->found_id) == 0) {
+            continue;
+        }
+        if (it->found++ == 0) {
+            (void)of_strcopy(it->found_id, sizeof it->found_id, r->id);
+            of_freep(&it->found_body);
+            it->found_body = of_strdup(it->body);
+            it->found_len = it->body_len;
+        }
+    }
+    return OF_OK;
+}
+
+static enum of_code found_one(struct of_push_item *it, struct of_apply *a, struct of_err *err)
+{
+    struct of_page page;
+    const char *parent = it->plan.parent[0] ? it->plan.parent : NULL;
+    bool follow = false;
+    OF_TRY(a->conn->adapter->parse(it->plan.type, a->conn->scope, it->found_body, it->found_len, true, OF_LIST_CREATED, parent, &page,
+                                   err));
+    enum of_code code = OF_OK;
+    for (size_t i = 0; i < page.n_records && code == OF_OK; i++) {
+        if (page.records[i].type == it->plan.type && strcmp(page.records[i].id, it->found_id) == 0) {
+            code = of_push_created(it, a, &page, &page.records[i], &follow, err);
+            break;
+        }
+    }
+    of_page_done(&page);
+    return code;
+}
+
+static enum of_code several(struct of_push_item *it, struct of_apply *a, struct of_err *err)
+{
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_text(&args, "match");
+    of_pg_arg_text(&args, it->plan.type->name);
+    of_pg_arg_text(&args, it->found_id);
+    of_pg_arg_text(&args, it->plan.link_tag);
+    of_pg_arg_text(&args, it->plan.link_id);
+    of_pg_arg_jsonb(&args, "{\"why\":\"several records there may be the one that was made of ours\"}");
+    OF_TRY(of_pg_run(a->db, &of_sql_push_review, &args, NULL, err));
+    struct of_err why = OF_ERR_INIT;
+    (void)of_err_set(&why, OF_E_CONFLICT, "%d records there may be the one that was made of it", it->found);
+    const struct of_push_later park = {.state = "parked", .attempts = it->attempts, .why = &why, .keep_intent = true};
+    return of_push_later(it, a->db, &park, err);
+}
+
+enum of_code of_push_found(struct of_push_item *it, struct of_apply *a, bool *ret_again, struct of_err *err)
+{
+    struct of_page page;
+    const char *parent = it->plan.parent[0] ? it->plan.parent : NULL;
+    OF_TRY(a->conn->adapter->parse(it->plan.type, a->conn->scope, it->body, it->body_len, true, OF_LIST_CREATED, parent, &page, err));
+    enum of_code code = look_through(it, a, &page, err);
+    bool more = page.has_next && page.n_rows > 0;
+    it->offset += (int64_t)page.n_rows;
+    of_page_done(&page);
+    OF_TRY(code);
+    if (more) {
+        *ret_again = true;
+        return OF_OK;
+    }
+    if (it->found > 1) {
+        return several(it, a, err);
+    }
+    if (it->found == 1) {
+        OF_TRY(found_one(it, a, err));
+    }
+    /* linked: what has changed here since is looked at; not there: it is made anew */
+    const struct of_push_later now = {.state = "ready", .ms = 0, .attempts = it->attempts};
+    return of_push_later(it, a->db, &now, err);
+}
