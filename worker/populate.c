@@ -7,45 +7,58 @@
 
 enum { BODY_MAX = 8 * 1024 * 1024 };
 
-/* Everything a batch writes, gathered while its records are merged one by one. */
-struct batch {
-    struct of_pgarr *done_ids, *agreed, *wrote; /* every record: base */
-    struct of_pgarr *eids, *patches, *updated;  /* those whose entity changes */
-    struct of_pgarr *j_eids, *j_ext, *j_fields, *j_values, *j_rules;
-    struct of_pgarr *d_eids, *d_types, *d_refs; /* edges to drop */
-    struct of_pgarr *e_ids;                     /* records whose edges are to be made sure of */
-    struct of_pgarr *a_ids, *a_eids, *a_fields; /* to be asked */
+/* A record that is merged: what is written of it, until it is. */
+struct merged {
+    char *ext, *eid;
+    struct of_json *row, *patch; /* the row as it was; NULL: nothing to write */
+    struct of_buf agreed;
+    bool kept;                   /* something of ours goes out */
 };
 
-static struct of_pgarr **batch_arrays(struct batch *b, enum of_pgtype types[], int *ret_n)
-{
-    static const enum of_pgtype all[] = {
-        OF_PG_TEXT, OF_PG_JSONB, OF_PG_BOOL, OF_PG_TEXT, OF_PG_JSONB, OF_PG_TIMESTAMPTZ, OF_PG_TEXT, OF_PG_TEXT, OF_PG_TEXT,
-        OF_PG_JSONB, OF_PG_TEXT, OF_PG_TEXT, OF_PG_TEXT, OF_PG_TEXT, OF_PG_TEXT, OF_PG_TEXT, OF_PG_TEXT, OF_PG_TEXT};
-    *ret_n = (int)OF_ARRAY_LEN(all);
-    memcpy(types, all, sizeof all);
-    return &b->done_ids;
-}
+/* Everything a batch writes, gathered while its records are merged one by one. */
+struct batch {
+    struct merged *merged;
+    size_t n;
+    struct arrays {
+        struct of_pgarr *done_ids, *agreed, *wrote; /* every record: base */
+        struct of_pgarr *eids, *patches, *updated;  /* those whose entity changes */
+        struct of_pgarr *j_eids, *j_ext, *j_fields, *j_values, *j_rules;
+        struct of_pgarr *d_eids, *d_types, *d_refs; /* edges to drop */
+        struct of_pgarr *e_ids;                     /* records whose edges are to be made sure of */
+        struct of_pgarr *a_ids, *a_eids, *a_fields, *a_details; /* to be asked */
+        struct of_pgarr *k_eids;                    /* entities of which something goes out */
+    } a;
+};
+
+static const enum of_pgtype array_types[] = {OF_PG_TEXT, OF_PG_JSONB, OF_PG_BOOL,  OF_PG_TEXT, OF_PG_JSONB, OF_PG_TIMESTAMPTZ, OF_PG_TEXT,
+                                             OF_PG_TEXT, OF_PG_TEXT,  OF_PG_JSONB, OF_PG_TEXT, OF_PG_TEXT,  OF_PG_TEXT,        OF_PG_TEXT,
+                                             OF_PG_TEXT, OF_PG_TEXT,  OF_PG_TEXT,  OF_PG_TEXT, OF_PG_JSONB, OF_PG_TEXT};
 
 static void batch_init(struct batch *b)
 {
-    enum of_pgtype types[32];
-    int n = 0;
-    struct of_pgarr **arrays = batch_arrays(b, types, &n);
-    OF_BUG_ON((size_t)n * sizeof *arrays != sizeof *b);
-    for (int i = 0; i < n; i++) {
-        arrays[i] = of_pgarr_new(types[i]);
+    *b = (struct batch){.merged = NULL};
+    struct of_pgarr **arrays = &b->a.done_ids;
+    OF_BUG_ON(OF_ARRAY_LEN(array_types) * sizeof *arrays != sizeof b->a);
+    for (size_t i = 0; i < OF_ARRAY_LEN(array_types); i++) {
+        arrays[i] = of_pgarr_new(array_types[i]);
     }
 }
 
 static void batch_done(struct batch *b)
 {
-    enum of_pgtype types[32];
-    int n = 0;
-    struct of_pgarr **arrays = batch_arrays(b, types, &n);
-    for (int i = 0; i < n; i++) {
+    struct of_pgarr **arrays = &b->a.done_ids;
+    for (size_t i = 0; i < OF_ARRAY_LEN(array_types); i++) {
         of_pgarr_free(arrays[i]);
     }
+    for (size_t i = 0; i < b->n; i++) {
+        struct merged *m = &b->merged[i];
+        of_freep(&m->ext);
+        of_freep(&m->eid);
+        of_json_free(m->row);
+        of_json_free(m->patch);
+        of_buf_done(&m->agreed);
+    }
+    of_freep(&b->merged);
 }
 
 /* Relations that theirs had and has no longer. */
@@ -74,9 +87,9 @@ static void dropped_relations(struct of_apply *a, const struct of_type *t, const
                 still = of_json_equal(one, n);
             }
             if (ref && !still) {
-                of_pgarr_text(b->d_eids, eid);
-                of_pgarr_text(b->d_types, rtype);
-                of_pgarr_text(b->d_refs, ref);
+                of_pgarr_text(b->a.d_eids, eid);
+                of_pgarr_text(b->a.d_types, rtype);
+                of_pgarr_text(b->a.d_refs, ref);
             }
         }
     }
@@ -89,37 +102,57 @@ static enum of_code parse_opt(const struct of_pgres *res, int row, int col, stru
     return text ? of_json_parse(text, of_pgres_len(res, row, col), BODY_MAX, ret, err) : OF_OK;
 }
 
-static void take_merge(struct batch *b, const struct of_merge_out *out, const char *ext, const char *eid,
-                       const struct of_merge_in *in)
+/* What a row that is written says of its last change: theirs, unless somebody here changed it after that. */
+static void push_updated(struct of_pgarr *updated, const struct of_merge_out *out, const struct of_merge_in *in)
 {
-    of_pgarr_text(b->done_ids, ext);
-    of_pgarr_text(b->agreed, out->agreed.len ? of_buf_text(&out->agreed) : NULL);
-    of_pgarr_bool(b->wrote, out->patch.len > 0);
-    if (out->patch.len) {
-        of_pgarr_text(b->eids, eid);
-        of_pgarr_mem(b->patches, out->patch.data, out->patch.len);
-        if (out->only_theirs && in->has_theirs_at) {
-            of_pgarr_int8(b->updated, in->theirs_at.us);
-        } else {
-            of_pgarr_null(b->updated);
-        }
+    const char *s = of_json_text(of_json_get(in->row, "updatedAt"));
+    struct of_wall at;
+    if (!in->has_theirs_at) {
+        of_pgarr_null(updated);
+    } else if (!out->only_theirs && s && of_time_parse(s, &at) && at.us > in->theirs_at.us) {
+        of_pgarr_int8(updated, at.us);
+    } else {
+        of_pgarr_int8(updated, in->theirs_at.us);
     }
+}
+
+static void take_notes(struct batch *b, const struct of_merge_out *out, const char *ext, const char *eid)
+{
     for (size_t i = 0; i < out->n_notes; i++) {
         const struct of_merge_note *n = &out->notes[i];
         char *pair = of_asprintf("[%s,%s]", strlen(n->old_json) < 30000 ? n->old_json : "null",
                                  strlen(n->new_json) < 30000 ? n->new_json : "null");
-        of_pgarr_text(b->j_eids, eid);
-        of_pgarr_text(b->j_ext, ext);
-        of_pgarr_text(b->j_fields, n->field);
-        of_pgarr_text(b->j_values, pair);
-        of_pgarr_text(b->j_rules, n->rule);
+        of_pgarr_text(b->a.j_eids, eid);
+        of_pgarr_text(b->a.j_ext, ext);
+        of_pgarr_text(b->a.j_fields, n->field);
+        of_pgarr_text(b->a.j_values, pair);
+        of_pgarr_text(b->a.j_rules, n->rule);
         of_freep(&pair);
     }
     for (size_t i = 0; i < out->n_ask; i++) {
-        of_pgarr_text(b->a_ids, ext);
-        of_pgarr_text(b->a_eids, eid);
-        of_pgarr_text(b->a_fields, out->ask[i]);
+        of_pgarr_text(b->a.a_ids, ext);
+        of_pgarr_text(b->a.a_eids, eid);
+        of_pgarr_text(b->a.a_fields, out->ask[i].field);
+        of_pgarr_text(b->a.a_details, out->ask[i].detail);
     }
+}
+
+/* Takes the row. */
+static enum of_code take_merge(struct batch *b, struct of_merge_out *out, const char *ext, const char *eid,
+                               const struct of_merge_in *in, struct of_json *row, struct of_err *err)
+{
+    b->merged = of_reallocarray(b->merged, b->n + 1, sizeof *b->merged);
+    struct merged *m = &b->merged[b->n++];
+    *m = (struct merged){.ext = of_strdup(ext), .eid = of_strdup(eid), .row = row, .agreed = out->agreed, .kept = out->kept_ours};
+    out->agreed = (struct of_buf)OF_BUF_INIT(0);
+    take_notes(b, out, ext, eid);
+    if (out->patch.len == 0) {
+        return OF_OK;
+    }
+    of_pgarr_text(b->a.eids, eid);
+    of_pgarr_mem(b->a.patches, out->patch.data, out->patch.len);
+    push_updated(b->a.updated, out, in);
+    return of_json_parse(out->patch.data, out->patch.len, BODY_MAX, &m->patch, err);
 }
 
 static enum of_code merge_row(struct of_apply *a, const struct of_type *t, const struct of_pgres *res, int row, struct batch *b,
@@ -129,30 +162,35 @@ static enum of_code merge_row(struct of_apply *a, const struct of_type *t, const
     OF_CLEANUP(of_json_freep) struct of_json *seen = NULL;
     OF_CLEANUP(of_json_freep) struct of_json *agreed = NULL;
     OF_CLEANUP(of_json_freep) struct of_json *entity = NULL;
+    struct of_conn *c = a->conn;
     OF_TRY(parse_opt(res, row, 4, &staged, err));
     OF_TRY(parse_opt(res, row, 5, &seen, err));
     OF_TRY(parse_opt(res, row, 6, &agreed, err));
     OF_TRY(parse_opt(res, row, 7, &entity, err));
     const char *ext = of_pgres_text(res, row, 0);
     const char *eid = of_pgres_text(res, row, 1);
-    struct of_merge_in in = {.adapter = a->conn->adapter,
+    struct of_merge_in in = {.adapter = c->adapter,
                              .sql = of_type_sql(t),
                              .staged = staged,
                              .seen = seen,
                              .agreed = agreed,
                              .row = entity,
-                             .mode = a->conn->mode,
-                             .strategy = a->conn->strategy,
+                             .mode = c->mode,
+                             .strategy = c->strategy,
+                             .by_field = c->field_strategies,
+                             .keep_first = c->mode == 'c' && !c->push_first_link,
+                             .clock_offset_ms = c->clock_offset_ms,
                              .has_theirs_at = !of_pgres_is_null(res, row, 3),
                              .theirs_at = {.us = of_pgres_i64(res, row, 3)}};
     struct of_merge_out out;
     of_merge(&in, &out);
-    take_merge(b, &out, ext, eid, &in);
+    enum of_code code = take_merge(b, &out, ext, eid, &in, OF_TAKE(entity), err);
     of_merge_done(&out);
+    OF_TRY(code);
     if (seen) {
         dropped_relations(a, t, staged, seen, eid, b);
     }
-    of_pgarr_text(b->e_ids, ext);
+    of_pgarr_text(b->a.e_ids, ext);
     return OF_OK;
 }
 
@@ -163,34 +201,67 @@ static char *by_text(const struct of_apply *a)
 
 static enum of_code write_entities(struct of_apply *a, const struct of_type_sql *s, struct batch *b, struct of_err *err)
 {
-    if (of_pgarr_len(b->eids) == 0) {
+    if (of_pgarr_len(b->a.eids) == 0) {
         return OF_OK;
     }
     OF_CLEANUP(of_freep) char *by = by_text(a);
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, a->conn->org);
-    of_pg_arg_array(&args, b->eids);
-    of_pg_arg_array(&args, b->patches);
-    of_pg_arg_array(&args, b->updated);
+    of_pg_arg_array(&args, b->a.eids);
+    of_pg_arg_array(&args, b->a.patches);
+    of_pg_arg_array(&args, b->a.updated);
     of_pg_arg_text(&args, by);
     return of_pg_run(a->db, &s->update, &args, NULL, err);
 }
 
+/* The rows as OpenFaith's triggers left them. */
+static enum of_code look_after(struct of_apply *a, const struct of_type_sql *s, struct batch *b, struct of_err *err)
+{
+    if (of_pgarr_len(b->a.eids) == 0) {
+        return OF_OK;
+    }
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_array(&args, b->a.eids);
+    OF_TRY(of_pg_run(a->db, &s->again, &args, &res, err));
+    for (int row = 0; row < of_pgres_rows(res); row++) {
+        OF_CLEANUP(of_json_freep) struct of_json *after = NULL;
+        OF_TRY(parse_opt(res, row, 1, &after, err));
+        for (size_t i = 0; i < b->n; i++) {
+            struct merged *m = &b->merged[i];
+            if (m->patch && strcmp(m->eid, of_pgres_text(res, row, 0)) == 0) {
+                of_merge_after(s, m->patch, m->row, after, &m->agreed, &m->kept);
+            }
+        }
+    }
+    return OF_OK;
+}
+
 static enum of_code write_base(struct of_apply *a, const struct of_type *t, struct batch *b, struct of_err *err)
 {
+    for (size_t i = 0; i < b->n; i++) {
+        const struct merged *m = &b->merged[i];
+        of_pgarr_text(b->a.done_ids, m->ext);
+        of_pgarr_text(b->a.agreed, m->agreed.len ? of_buf_text(&m->agreed) : NULL);
+        of_pgarr_bool(b->a.wrote, m->patch != NULL);
+        if (m->kept) {
+            of_pgarr_text(b->a.k_eids, m->eid);
+        }
+    }
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, a->conn->org);
     of_pg_arg_text(&args, a->conn->adapter_name);
     of_pg_arg_text(&args, t->name);
-    of_pg_arg_array(&args, b->done_ids);
-    of_pg_arg_array(&args, b->agreed);
-    of_pg_arg_array(&args, b->wrote);
+    of_pg_arg_array(&args, b->a.done_ids);
+    of_pg_arg_array(&args, b->a.agreed);
+    of_pg_arg_array(&args, b->a.wrote);
     return of_pg_run(a->db, &of_sql_base_applied, &args, NULL, err);
 }
 
 static enum of_code write_journal(struct of_apply *a, const struct of_type *t, struct batch *b, struct of_err *err)
 {
-    if (of_pgarr_len(b->j_eids) == 0) {
+    if (of_pgarr_len(b->a.j_eids) == 0) {
         return OF_OK;
     }
     struct of_pgargs args = OF_PGARGS_INIT;
@@ -199,17 +270,17 @@ static enum of_code write_journal(struct of_apply *a, const struct of_type *t, s
     of_pg_arg_text(&args, t->entity);
     of_pg_arg_text(&args, t->name);
     of_pg_arg_int8(&args, a->run_id);
-    of_pg_arg_array(&args, b->j_eids);
-    of_pg_arg_array(&args, b->j_ext);
-    of_pg_arg_array(&args, b->j_fields);
-    of_pg_arg_array(&args, b->j_values);
-    of_pg_arg_array(&args, b->j_rules);
+    of_pg_arg_array(&args, b->a.j_eids);
+    of_pg_arg_array(&args, b->a.j_ext);
+    of_pg_arg_array(&args, b->a.j_fields);
+    of_pg_arg_array(&args, b->a.j_values);
+    of_pg_arg_array(&args, b->a.j_rules);
     return of_pg_run(a->db, &of_sql_journal, &args, NULL, err);
 }
 
 static enum of_code write_reviews(struct of_apply *a, const struct of_type *t, struct batch *b, struct of_err *err)
 {
-    if (of_pgarr_len(b->a_ids) == 0) {
+    if (of_pgarr_len(b->a.a_ids) == 0) {
         return OF_OK;
     }
     struct of_pgargs args = OF_PGARGS_INIT;
@@ -217,27 +288,28 @@ static enum of_code write_reviews(struct of_apply *a, const struct of_type *t, s
     of_pg_arg_text(&args, a->conn->adapter_name);
     of_pg_arg_text(&args, t->name);
     of_pg_arg_text(&args, t->entity);
-    of_pg_arg_array(&args, b->a_ids);
-    of_pg_arg_array(&args, b->a_eids);
-    of_pg_arg_array(&args, b->a_fields);
+    of_pg_arg_array(&args, b->a.a_ids);
+    of_pg_arg_array(&args, b->a.a_eids);
+    of_pg_arg_array(&args, b->a.a_fields);
+    of_pg_arg_array(&args, b->a.a_details);
     return of_pg_run(a->db, &of_sql_review_conflict, &args, NULL, err);
 }
 
 static enum of_code write_edges(struct of_apply *a, const struct of_type *t, struct batch *b, struct of_err *err)
 {
-    if (of_pgarr_len(b->d_eids) > 0) {
+    if (of_pgarr_len(b->a.d_eids) > 0) {
         OF_CLEANUP(of_freep) char *by = by_text(a);
         struct of_pgargs args = OF_PGARGS_INIT;
         of_pg_arg_text(&args, a->conn->org);
         of_pg_arg_text(&args, a->conn->adapter_name);
         of_pg_arg_text(&args, by);
-        of_pg_arg_array(&args, b->d_eids);
-        of_pg_arg_array(&args, b->d_types);
-        of_pg_arg_array(&args, b->d_refs);
+        of_pg_arg_array(&args, b->a.d_eids);
+        of_pg_arg_array(&args, b->a.d_types);
+        of_pg_arg_array(&args, b->a.d_refs);
         OF_TRY(of_pg_run(a->db, &of_sql_edges_drop, &args, NULL, err));
     }
     int64_t done = 0;
-    return of_apply_edges(a, t, b->e_ids, &done, err);
+    return of_apply_edges(a, t, b->a.e_ids, &done, err);
 }
 
 enum of_code of_apply_populate(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, struct of_err *err)
@@ -273,10 +345,14 @@ enum of_code of_apply_populate(struct of_apply *a, const struct of_type *type, c
         code = merge_row(a, type, res, row, &b, err);
     }
     code = code == OF_OK ? write_entities(a, s, &b, err) : code;
+    code = code == OF_OK ? look_after(a, s, &b, err) : code;
     code = code == OF_OK ? write_base(a, type, &b, err) : code;
     code = code == OF_OK ? write_edges(a, type, &b, err) : code; /* reads base.seen: after write_base */
     code = code == OF_OK ? write_journal(a, type, &b, err) : code;
     code = code == OF_OK ? write_reviews(a, type, &b, err) : code;
+    if (code == OF_OK && of_pgarr_len(b.a.k_eids) > 0) {
+        code = of_apply_hint_out(a, type, b.a.k_eids, "kept", err);
+    }
     batch_done(&b);
     return code;
 }

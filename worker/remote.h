@@ -16,6 +16,9 @@ struct of_conn {
     const struct of_adapter *adapter;
     char mode;                /* 'b' bidirectional, 'o' openfaith, 'c' chms */
     char *strategy;
+    struct of_json *field_strategies; /* {"Person.firstName":"chms_wins"}; NULL: none */
+    bool delete_there, push_first_link;
+    int64_t clock_offset_ms;  /* their clock minus ours; 0 where it cannot be told from the width of a Date header */
     char *base_url;           /* scheme://host[:port], never NULL */
     of_scope scope;
     int rate_n, rate_s;       /* 0: no limit */

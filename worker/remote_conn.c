@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/json/json.h"
 #include "common/token/token.h"
 
 #include "of_remote_sql.h"
 
 /* Connections that are kept when nobody uses them. */
 #define CACHE_MAX 4096
+#define STRATEGIES_MAX 65536
 
 struct of_conn_entry {
     char *key;
@@ -35,6 +37,7 @@ void of_conn_unref(struct of_conn *c)
         of_auth_unref(c->auth);
         free(c->base_url);
         free(c->strategy);
+        of_json_free(c->field_strategies);
         free(c->adapter_name);
         free(c->org);
         free(c);
@@ -131,7 +134,9 @@ static bool is_same(const struct of_conn *a, const struct of_conn *b)
 {
     return a->mode == b->mode && strcmp(a->strategy, b->strategy) == 0 && strcmp(a->base_url, b->base_url) == 0 &&
            a->scope == b->scope && a->rate_n == b->rate_n && a->rate_s == b->rate_s && a->rate_is_cap == b->rate_is_cap &&
-           a->generation == b->generation && a->n_adapters == b->n_adapters;
+           a->generation == b->generation && a->n_adapters == b->n_adapters && a->delete_there == b->delete_there &&
+           a->push_first_link == b->push_first_link && a->clock_offset_ms == b->clock_offset_ms &&
+           of_json_equal(a->field_strategies, b->field_strategies);
 }
 
 static struct of_conn_auth *cached_auth(struct of_remote *r, const char *key)
@@ -198,6 +203,12 @@ static enum of_code fill(struct of_conn *c, const struct of_pgres *res, struct o
     c->rate_s = of_pgres_is_null(res, 0, 5) ? c->adapter->limits.period_s : (int)of_pgres_i64(res, 0, 5);
     c->generation = of_pgres_i64(res, 0, 6);
     c->n_adapters = (int)of_pgres_i64(res, 0, 9);
+    if (!of_pgres_is_null(res, 0, 12)) {
+        OF_TRY(of_json_parse(of_pgres_text(res, 0, 12), of_pgres_len(res, 0, 12), STRATEGIES_MAX, &c->field_strategies, err));
+    }
+    c->delete_there = of_pgres_bool(res, 0, 13);
+    c->push_first_link = of_pgres_bool(res, 0, 14);
+    c->clock_offset_ms = of_pgres_i64(res, 0, 15);
     return OF_OK;
 }
 

@@ -105,6 +105,7 @@ static void gather(void)
         add_made(&s->edges);
         add_made(&s->load);
         add_made(&s->update);
+        add_made(&s->again);
         add_made(&s->remove);
         add_made(&s->unlinked);
         add_made(&s->match);
@@ -239,7 +240,8 @@ static const struct keyed keyed[] = {
     {"match_link", {HEAD, "'Person'", "I", "E", "'person'"}},
     {"match_review", {HEAD, "'Person'", "'person'", "I", "E", "T"}},
     {"merged_edges", {"'org_1'", "'person_1_1'", "'person_1_2'", "'sync:pco'"}},
-    {"review_conflict", {HEAD, "'Person'", "'person'", "I", "E", "T"}},
+    {"review_conflict", {HEAD, "'Person'", "'person'", "I", "E", "T", "J"}},
+    {"hint_out_own", {HEAD, "'person'", "E", "'kept'"}},
     {"suspect", {HEAD, "'Person'", "'1'"}},
     {"values_link", {HEAD, "'FieldDatum'", "I", "'b'", "'customizable'", "'field_definition'"}},
     {"values_load", {HEAD, "'FieldDatum'", "I", "'field_definition'"}},

@@ -67,6 +67,7 @@ static void every_entity_type_has_its_statements(void **state)
         assert_non_null(s->create.text);
         assert_non_null(s->load.text);
         assert_non_null(s->update.text);
+        assert_non_null(s->again.text);
         assert_non_null(s->remove.text);
         assert_non_null(s->unlinked.text);
         assert_int_equal(s->edges.text != NULL, s->has_edges);

@@ -17,6 +17,9 @@ struct row {
     const char *strategy; /* NULL: last_write_wins */
     const char *staged, *seen, *agreed, *row;
     const char *theirs_at; /* NULL: none */
+    const char *by_field, *frozen;
+    int64_t offset_ms;
+    bool keep_first;
     const char *patch, *new_agreed; /* "" none */
     const char *notes;     /* "field: rule, …" */
     const char *asks;      /* "field, …" */
@@ -71,15 +74,56 @@ static const struct row fields[] = {
     {.what = "openfaith wins, though older", .strategy = "openfaith_wins", .staged = F("\"T\"", "null"), .seen = F("\"A\"", "null"),
      .row = ROW("\"O\"", "null"), .theirs_at = AFTER, .patch = "", .new_agreed = "{\"firstName\":\"A\"}",
      .notes = "firstName: conflict: openfaith_wins", .asks = "", .kept_ours = true, .not_only_theirs = true},
+    {.what = "chms wins this field, openfaith the others", .strategy = "openfaith_wins", .by_field = "{\"Person.firstName\":\"chms_wins\"}",
+     .staged = F("\"T\"", "\"TL\""), .seen = F("\"A\"", "\"AL\""), .row = ROW("\"O\"", "\"OL\""), .patch = "{\"firstName\":\"T\"}",
+     .new_agreed = "{\"lastName\":\"AL\"}", .notes = "firstName: conflict: chms_wins, lastName: conflict: openfaith_wins", .asks = "",
+     .kept_ours = true, .not_only_theirs = true},
+    {.what = "another type's field strategy is another's", .strategy = "openfaith_wins", .by_field = "{\"Campus.firstName\":\"chms_wins\"}",
+     .staged = F("\"T\"", "null"), .seen = F("\"A\"", "null"), .row = ROW("\"O\"", "null"), .patch = "",
+     .new_agreed = "{\"firstName\":\"A\"}", .notes = "firstName: conflict: openfaith_wins", .asks = "", .kept_ours = true,
+     .not_only_theirs = true},
+    {.what = "their clock is three hours ahead: ours is newer", .offset_ms = 3 * 3600 * 1000, .staged = F("\"T\"", "null"),
+     .seen = F("\"A\"", "null"), .row = ROW("\"O\"", "null"), .theirs_at = AFTER, .patch = "", .new_agreed = "{\"firstName\":\"A\"}",
+     .notes = "firstName: conflict: last_write_wins, ours newer", .asks = "", .kept_ours = true, .not_only_theirs = true},
+    {.what = "what we wrote ourselves carries their time: no correction", .offset_ms = 3 * 3600 * 1000, .staged = F("\"T\"", "null"),
+     .seen = F("\"A\"", "null"),
+     .row = "{\"firstName\":\"O\",\"lastName\":null,\"updatedAt\":\"2026-11-01T12:00:00Z\",\"updatedBy\":\"sync:pco\"}",
+     .theirs_at = AFTER, .patch = "{\"firstName\":\"T\"}", .new_agreed = "",
+     .notes = "firstName: conflict: last_write_wins, theirs newer", .asks = ""},
+    {.what = "first link, mode chms, not to be sent: agreed as it stands", .mode = 'c', .keep_first = true,
+     .staged = F("\"A\"", "null"), .row = ROW("\"A\"", "\"C\""), .patch = "", .new_agreed = "{\"lastName\":\"C\"}", .notes = "",
+     .asks = "", .not_only_theirs = true},
+    {.what = "ours in another spelling is no change", .staged = F("\"Ann Lee\"", "\"N\""), .seen = F("\"Ann Le\"", "\"L\""),
+     .row = ROW("\" Ann  Lee \"", "\"L\""), .patch = "{\"lastName\":\"N\"}", .new_agreed = "{\"firstName\":\" Ann  Lee \"}",
+     .notes = "lastName: theirs changed", .asks = "", .not_only_theirs = true},
+    {.what = "another case is a change", .staged = F("\"ann\"", "null"), .seen = F("\"ann\"", "null"), .row = ROW("\"Ann\"", "null"),
+     .patch = "", .new_agreed = "", .notes = "", .asks = "", .kept_ours = true, .not_only_theirs = true},
+    {.what = "but not of an e-mail address", .type = "Email", .staged = "{\"address\":\"a@b.c\"}", .seen = "{\"address\":\"a@b.c\"}",
+     .row = "{\"address\":\"A@b.C\"}", .patch = "", .new_agreed = "{\"address\":\"A@b.C\"}", .notes = "", .asks = "",
+     .not_only_theirs = true},
+    {.what = "they respelled what was sent, another field changes: nobody changed this one", .staged = F("\"ANN\"", "\"N\""),
+     .seen = F("\"ANN\"", "\"L\""), .agreed = "{\"firstName\":\"Ann\"}", .row = ROW("\"Ann\"", "\"L\""),
+     .patch = "{\"lastName\":\"N\"}", .new_agreed = "{\"firstName\":\"Ann\"}", .notes = "lastName: theirs changed", .asks = "",
+     .not_only_theirs = true},
+    {.what = "two values that alternate are frozen", .frozen = "[\"firstName\"]", .staged = F("\"T\"", "null"),
+     .seen = F("\"O\"", "null"), .row = ROW("\"O\"", "null"), .theirs_at = AFTER, .patch = "", .new_agreed = "{\"firstName\":\"O\"}",
+     .notes = "firstName: frozen: two values alternate",
+     .asks = "firstName: {\"ours\":\"O\",\"theirs\":\"T\",\"why\":\"frozen\"}", .not_only_theirs = true},
+    {.what = "a relation that was agreed to differ stays so, until theirs speaks of it again",
+     .staged = "{\"_rel\":{\"primary_campus\":\"Campus/1\",\"marital_status\":\"MaritalStatus/2\"}}",
+     .seen = "{\"_rel\":{\"primary_campus\":\"Campus/1\",\"marital_status\":\"MaritalStatus/1\"}}",
+     .agreed = "{\"_rel\":{\"primary_campus\":\"Campus/3\",\"marital_status\":null}}", .row = "{}", .patch = "",
+     .new_agreed = "{\"_rel\":{\"primary_campus\":\"Campus/3\"}}", .notes = "", .asks = ""},
     {.what = "a strategy does not matter where only one changed", .strategy = "openfaith_wins", .staged = F("\"T\"", "null"),
      .seen = F("\"A\"", "null"), .row = ROW("\"A\"", "null"), .patch = "{\"firstName\":\"T\"}", .new_agreed = "",
      .notes = "firstName: theirs changed", .asks = ""},
     {.what = "field merge: the newer", .strategy = "field_merge", .staged = F("\"T\"", "null"), .seen = F("\"A\"", "null"),
      .row = ROW("\"O\"", "null"), .theirs_at = AFTER, .patch = "{\"firstName\":\"T\"}", .new_agreed = "",
-     .notes = "firstName: conflict: last_write_wins, theirs newer", .asks = ""},
+     .notes = "firstName: conflict: field_merge, theirs newer", .asks = ""},
     {.what = "ask: ours stands meanwhile", .strategy = "ask", .staged = F("\"T\"", "null"), .seen = F("\"A\"", "null"),
-     .row = ROW("\"O\"", "null"), .theirs_at = AFTER, .patch = "", .new_agreed = "{\"firstName\":\"A\"}",
-     .notes = "firstName: conflict: ask", .asks = "firstName", .kept_ours = true, .not_only_theirs = true},
+     .row = ROW("\"O\"", "null"), .theirs_at = AFTER, .patch = "", .new_agreed = "{\"firstName\":\"O\"}",
+     .notes = "firstName: conflict: ask", .asks = "firstName: {\"ours\":\"O\",\"theirs\":\"T\",\"why\":\"ask\"}",
+     .not_only_theirs = true},
     {.what = "kept as ours, read again: still ours, nothing new is written down", .staged = F("\"T\"", "null"),
      .seen = F("\"T\"", "null"), .agreed = "{\"firstName\":\"A\"}", .row = ROW("\"O\"", "null"), .theirs_at = AFTER, .patch = "",
      .new_agreed = "{\"firstName\":\"A\"}", .notes = "", .asks = "", .kept_ours = true, .not_only_theirs = true},
@@ -145,8 +189,18 @@ static const struct row custom[] = {
     {.what = "ours changed", .staged = C(NICK("Al")), .seen = C(NICK("Al")), .row = C(NICK("Ours")), .patch = "", .new_agreed = "",
      .notes = "", .asks = "", .kept_ours = true, .not_only_theirs = true},
     {.what = "both changed, ask", .strategy = "ask", .staged = C(NICK("T")), .seen = C(NICK("A")), .row = C(NICK("O")),
-     .patch = "", .new_agreed = "", .notes = "pco_nickname: conflict: ask", .asks = "pco_nickname",
-     .kept_ours = true, .not_only_theirs = true},
+     .patch = "", .new_agreed = C(NICK("O")), .notes = "pco_nickname: conflict: ask",
+     .asks = "pco_nickname: {\"ours\":[" NICK("O") "],\"theirs\":[" NICK("T") "],\"why\":\"ask\"}", .not_only_theirs = true},
+    {.what = "both changed, openfaith wins: what was agreed is remembered", .strategy = "openfaith_wins", .staged = C(NICK("T")),
+     .seen = C(NICK("A")), .row = C(NICK("O")), .patch = "", .new_agreed = C(NICK("A")),
+     .notes = "pco_nickname: conflict: openfaith_wins", .asks = "", .kept_ours = true, .not_only_theirs = true},
+    {.what = "kept as ours, then another field of theirs changes: it still counts as ours",
+     .staged = C(GRADE("5") "," NICK("T")), .seen = C(GRADE("4") "," NICK("T")), .agreed = C(GRADE("4") "," NICK("A")),
+     .row = C(GRADE("4") "," NICK("O")), .patch = C(NICK("O") "," GRADE("5")), .new_agreed = C(GRADE("5") "," NICK("A")),
+     .notes = "pco_grade: theirs changed", .asks = "", .kept_ours = true, .not_only_theirs = true},
+    {.what = "cleared here by agreement, theirs still has it: nobody changed anything", .staged = C(GRADE("5") "," NICK("T")),
+     .seen = C(GRADE("4") "," NICK("T")), .agreed = C(GRADE("4")), .row = C(GRADE("4")), .patch = C(GRADE("5")),
+     .new_agreed = C(GRADE("5")), .notes = "pco_grade: theirs changed", .asks = "", .not_only_theirs = true},
     {.what = "both changed, chms wins", .strategy = "chms_wins", .staged = C(NICK("T")), .seen = C(NICK("A")), .row = C(NICK("O")),
      .patch = C(NICK("T")), .new_agreed = "", .notes = "pco_nickname: conflict: chms_wins", .asks = ""},
     {.what = "a value record's element is never touched, whatever its key", .staged = C(""), .seen = C(""), .row = C(DATUM), NONE},
@@ -194,7 +248,13 @@ static void check(const struct row *r)
     OF_CLEANUP(of_json_freep) struct of_json *seen = parse(r->seen);
     OF_CLEANUP(of_json_freep) struct of_json *agreed = parse(r->agreed);
     OF_CLEANUP(of_json_freep) struct of_json *row = parse(r->row);
+    OF_CLEANUP(of_json_freep) struct of_json *by_field = parse(r->by_field);
+    OF_CLEANUP(of_json_freep) struct of_json *frozen = parse(r->frozen);
     struct of_merge_in in = {.adapter = pco,
+                             .by_field = by_field,
+                             .frozen = frozen,
+                             .clock_offset_ms = r->offset_ms,
+                             .keep_first = r->keep_first,
                              .sql = of_type_sql(of_type_find(pco, r->type ? r->type : "Person")),
                              .staged = staged,
                              .seen = seen,
@@ -220,7 +280,7 @@ static void check(const struct row *r)
     same_text(r, "notes", of_buf_text(&notes), r->notes);
     of_buf_clear(&notes);
     for (size_t i = 0; i < out.n_ask; i++) {
-        of_buf_fmt(&notes, "%s%s", i ? ", " : "", out.ask[i]);
+        of_buf_fmt(&notes, "%s%s: %s", i ? ", " : "", out.ask[i].field, out.ask[i].detail);
     }
     same_text(r, "asked", of_buf_text(&notes), r->asks);
     of_buf_done(&notes);
@@ -280,6 +340,35 @@ static void a_second_look_changes_nothing(void **state)
     }
 }
 
+/* A trigger of OpenFaith's database changed what was written. */
+static void after(const char *patch, const char *before, const char *row, const char *agreed, const char *want, bool ours)
+{
+    OF_CLEANUP(of_json_freep) struct of_json *p = parse(patch);
+    OF_CLEANUP(of_json_freep) struct of_json *b = parse(before);
+    OF_CLEANUP(of_json_freep) struct of_json *r = parse(row);
+    struct row what = {.what = row};
+    struct of_buf got = OF_BUF_INIT(65536);
+    bool is_ours = false;
+    of_buf_str(&got, agreed);
+    of_merge_after(of_type_sql(of_type_find(pco, "Person")), p, b, r, &got, &is_ours);
+    same_json(&what, "agreed", &got, want);
+    if (is_ours != ours) {
+        fail_msg("%s: ours %d", row, is_ours);
+    }
+    of_buf_done(&got);
+}
+
+static void triggers_respell_or_change(void **state)
+{
+    (void)state;
+    const char *before = F("\"A\"", "\"L\"");
+    after("{\"firstName\":\"B\"}", before, F("\"B\"", "\"L\""), "{\"lastName\":\"K\"}", "{\"lastName\":\"K\"}", false);
+    after("{\"firstName\":\"B\"}", before, F("\"b\"", "\"L\""), "", "{\"firstName\":\"b\"}", false);
+    after("{\"firstName\":\"B\"}", before, F("\"b\"", "\"L\""), "{\"lastName\":\"K\"}", "{\"firstName\":\"b\",\"lastName\":\"K\"}", false);
+    after("{\"firstName\":\"B\"}", before, F("\"B\"", "\"X\""), "", "", true);
+    after("{\"firstName\":null}", before, F("\"X\"", "\"L\""), "", "", true);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -294,6 +383,7 @@ int main(void)
         cmocka_unit_test(fields_are_merged_one_by_one),
         cmocka_unit_test(custom_fields_are_merged_by_name),
         cmocka_unit_test(a_second_look_changes_nothing),
+        cmocka_unit_test(triggers_respell_or_change),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
