@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "adapters/mapping_int.h"
-#include "adapters/project_int.h"
+#include "adapters/project_parts.h"
 #include "common/model/model.h"
 
 #define VALUE_MAX (256U << 10) /* one value, escaped */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "adapters/project_int.h"
+#include "adapters/project_parts.h"
 
 /* base after a push: two bodies are put together member by member. Where a member was sent, seen takes the answer's, agreed what
  * was sent; agreed holds only what differs from seen then. */

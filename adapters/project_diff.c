@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "adapters/jsonapi.h"
-#include "adapters/project_int.h"
+#include "adapters/project_parts.h"
 
 #define SENT_MAX_BYTES (8U << 20)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "adapters/project_int.h"
+#include "adapters/project_parts.h"
 
 #include <ctype.h>
 #include <math.h>

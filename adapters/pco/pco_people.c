@@ -183,11 +183,10 @@ const struct of_field of_pco_household_fields[] = {
     OF_PCO_FIELDS_END,
 };
 
-/* Who belongs to it is sent once, when it is made, and person by person after that (HouseholdMembership). They want a primary
- * contact: where ours has none it is the first of its people. */
+/* Who belongs to it is sent once, when it is made, and person by person after that (HouseholdMembership). */
 const struct of_relation of_pco_household_relations[] = {
     {"people", "Person", OF_REL_EDGES, NULL, NULL, "people", OF_VERB_CREATE, true},
-    {"primary_contact", "Person", OF_REL_EDGE, NULL, NULL, NULL, OF_PCO_BOTH, false},
+    {"primary_contact", "Person", OF_REL_EDGE, NULL, NULL, NULL, OF_PCO_BOTH, true},
     OF_PCO_RELATIONS_END,
 };
 

@@ -2,23 +2,27 @@
 #include "adapters/pco/pco_int.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "adapters/jsonapi.h"
 #include "adapters/pco/pco.h"
-#include "adapters/project_int.h"
+#include "adapters/project_parts.h"
 
 /* Requests that change something. The tables say what may go into a body; what is peculiar to a type is in the list below. */
 
 #define PART_MAX_BYTES (8U << 20)
 
-/* Attributes that a create must have, though ours may not say them: what is harmless stands in. It comes back with the answer. */
+/* Attributes that take certain words only. Another word of ours is sent as `other` (and a person is told, since the answer does not
+ * hold what was sent); where ours says nothing, a create that needs one says `missing`, which then comes back with the answer. */
 static const struct {
-    const char *type, *attr, *column, *json;
-} stand_ins[] = {
-    {"PhoneNumber", "location", "location", "\"Mobile\""},
-    {"Fund", "visibility", "visibility", "\"admin_only\""}, /* shown to nobody who was not meant */
-    /* else they may write to the person and ask */
-    {"HouseholdMembership", "pending", "pending", "false"},
+    const char *type, *attr;
+    const char *const *words;
+    const char *other, *missing;
+} choices[] = {
+    {"PhoneNumber", "location", (const char *const[]){"Mobile", "Home", "Work", "Other", NULL}, "Other", "Mobile"},
+    {"Membership", "role", (const char *const[]){"member", "leader", NULL}, "member", NULL},
+    /* shown to nobody who was not meant */
+    {"Fund", "visibility", (const char *const[]){"everywhere", "admin_only", "nowhere", "hidden", NULL}, "admin_only", "admin_only"},
 };
 
 /* Relations that are sent as an attribute, since the relationship form was refused at times. */
@@ -61,13 +65,23 @@ static bool may_send(const struct writing *x, const struct of_field *field)
            (is_create(x) || !(field->flags & OF_FIELD_CREATE_ONLY));
 }
 
-static const char *stand_in(const struct writing *x, const struct of_field *field)
+/* The word to send where only some are taken; NULL: the value goes as it is. */
+static const char *chosen(const struct writing *x, const struct of_field *field, const struct of_json *node)
 {
-    for (size_t i = 0; i < OF_ARRAY_LEN(stand_ins); i++) {
-        if (field->column && strcmp(stand_ins[i].type, x->w->type->name) == 0 &&
-            strcmp(stand_ins[i].column, field->column) == 0) {
-            return stand_ins[i].json;
+    for (size_t i = 0; i < OF_ARRAY_LEN(choices); i++) {
+        if (strcmp(choices[i].type, x->w->type->name) != 0 || strcmp(choices[i].attr, field->attr) != 0) {
+            continue;
         }
+        const char *text = of_json_text(node);
+        if (of_project_empty(node, false)) {
+            return is_create(x) ? choices[i].missing : NULL;
+        }
+        for (const char *const *word = choices[i].words; text && *word; word++) {
+            if (strcasecmp(*word, text) == 0) {
+                return *word;
+            }
+        }
+        return choices[i].other;
     }
     return NULL;
 }
@@ -76,16 +90,24 @@ static void put_columns(struct writing *x)
 {
     for (const struct of_field *f = x->w->type->fields; f->attr; f++) {
         const struct of_json *node = f->column ? of_json_get(x->w->body, f->column) : NULL;
-        const char *other = is_create(x) && f->column && of_project_empty(node, false) ? stand_in(x, f) : NULL;
-        if (other) {
+        if (!f->column || !may_send(x, f)) {
+            continue;
+        }
+        const char *word = node || is_create(x) ? chosen(x, f, node) : NULL;
+        if (word || node) {
             of_members_key(&x->attributes, sent_attr(f));
-            of_buf_str(x->attributes.out, other);
-        } else if (node && may_send(x, f)) {
-            of_members_key(&x->attributes, sent_attr(f));
+        }
+        if (word) {
+            of_buf_json_str(x->attributes.out, word);
+        } else if (node) {
             of_project_theirs(x->attributes.out, x->w->type, f, node);
-        } else if (is_create(x) && f->column && (f->flags & OF_FIELD_REQUIRED)) {
+        } else if (is_create(x) && (f->flags & OF_FIELD_REQUIRED)) {
             lack(x, sent_attr(f));
         }
+    }
+    if (is_create(x) && strcmp(x->w->type->name, "HouseholdMembership") == 0) { /* else they may write to the person and ask */
+        of_members_key(&x->attributes, "pending");
+        of_buf_str(x->attributes.out, "false");
     }
 }
 
@@ -150,6 +172,7 @@ static void put_to_one(struct writing *x, const struct of_relation *r, const cha
 static void put_to_many(struct writing *x, const struct of_relation *r, const struct of_json *refs)
 {
     struct of_buf *out = x->relationships.out;
+    const struct of_json *contact = of_json_get(of_json_get(x->w->body, "_rel"), "primary_contact");
     bool first = true;
     of_members_key(&x->relationships, r->key);
     of_buf_str(out, "{\"data\":[");
@@ -161,15 +184,11 @@ static void put_to_many(struct writing *x, const struct of_relation *r, const st
             first = false;
         }
     }
+    if (bare_id(contact) && !of_project_has_text(refs, of_json_text(contact))) { /* must be one of them */
+        of_buf_str(out, first ? "" : ",");
+        put_identifier(out, r, bare_id(contact));
+    }
     of_buf_str(out, "]}");
-}
-
-/* They want a primary contact where ours may have none: the first of its people. */
-static const char *first_of_people(const struct writing *x, const struct of_relation *r)
-{
-    return is_create(x) && strcmp(r->key, "primary_contact") == 0
-               ? bare_id(of_json_first(of_json_get(of_json_get(x->w->body, "_many"), "people")))
-               : NULL;
 }
 
 static void put_value_relation(struct writing *x, const struct of_relation *r, const struct of_json *node)
@@ -205,7 +224,7 @@ static void put_relation(struct writing *x, const struct of_relation *r)
         }
         return;
     }
-    const char *id = bare_id(node) ? bare_id(node) : first_of_people(x, r);
+    const char *id = bare_id(node);
     if (id || (node && !is_create(x))) {
         put_to_one(x, r, id);
     } else if (is_create(x) && r->required) {
@@ -275,7 +294,7 @@ static enum of_code put_included(const struct of_write *w, struct of_buf *body, 
 {
     if (of_json_len(w->with) == 0) {
         return strcmp(w->type->name, "Donation") == 0 && w->verb == OF_VERB_CREATE
-                   ? of_err_set(err, OF_E_INVALID, "a Donation needs at least one Designation")
+                   ? of_err_set(err, OF_E_INVALID, "Donation lacks a Designation")
                    : OF_OK;
     }
     of_buf_str(body, ",\"included\":[");
@@ -283,7 +302,7 @@ static enum of_code put_included(const struct of_write *w, struct of_buf *body, 
         char lacks[64] = "";
         of_buf_str(body, e == of_json_first(w->with) ? "" : ",");
         if (!put_inner(e, body, lacks)) {
-            return of_err_set(err, OF_E_INVALID, "a record inside a %s needs %s", w->type->name, lacks);
+            return of_err_set(err, OF_E_INVALID, "what travels inside %s lacks %s", w->type->name, lacks);
         }
     }
     of_buf_char(body, ']');
@@ -317,7 +336,7 @@ static enum of_code put_target(const struct of_write *w, struct of_buf *target, 
     bool create = w->verb == OF_VERB_CREATE;
     const char *path = create && w->type->create_path ? w->type->create_path : w->type->path;
     if (!of_pco_put_path(path, parent_of(w), target)) {
-        return of_err_set(err, OF_E_INVALID, "a %s needs its %s", w->type->name,
+        return of_err_set(err, OF_E_INVALID, "%s lacks its %s", w->type->name,
                           w->type->create_parent ? w->type->create_parent : "parent");
     }
     if (!create) {
@@ -359,7 +378,7 @@ static enum of_code put_body(const struct of_write *w, struct of_buf *body, stru
     put_parts(&x);
     enum of_code code = OF_OK;
     if (x.lacks[0] != '\0') {
-        code = of_err_set(err, OF_E_INVALID, "a %s needs %s", w->type->name, x.lacks);
+        code = of_err_set(err, OF_E_INVALID, "%s lacks %s", w->type->name, x.lacks);
     } else if (!is_create(&x) && !x.attributes.any && !x.relationships.any) {
         code = of_err_set(err, OF_E_INVALID, "%s: nothing to send", w->type->name);
     } else if (x.attribute_text.bad || x.relationship_text.bad) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef OF_PROJECT_INT_H
-#define OF_PROJECT_INT_H
+#ifndef OF_PROJECT_PARTS_H
+#define OF_PROJECT_PARTS_H
 
-/* Between project*.c: values and members. */
+/* Values and members of bodies: what project*.c is made of, and adapters that write use too. Pure, any thread. */
 
 #include "adapters/project.h"
 
