@@ -21,7 +21,7 @@
 #define TELL_AGAIN_MS 5000
 #define JOIN_MS 15000 /* a worker beyond the number of partitions gets none, and is ready even so */
 
-const char *const of_intake_topics[OF_INTAKE_TOPICS] = {OF_TOPIC_LIVE, OF_TOPIC_BULK};
+const char *const of_intake_topics[OF_INTAKE_TOPICS] = {OF_TOPIC_LIVE, OF_TOPIC_BULK, OF_TOPIC_CHANGES};
 
 static int32_t topic_index(const char *topic)
 {
@@ -166,6 +166,19 @@ static void tell_partition(struct of_intake *in, const struct of_task_msg *task,
     }
 }
 
+static void on_change(struct of_intake *in, const struct of_kafka_msg *msg, struct of_tracked m)
+{
+    struct of_change change = {.org = NULL};
+    struct of_err err = OF_ERR_INIT;
+    if (of_change_decode(msg->payload, msg->len, &change, &err) != OF_OK) {
+        of_intake_count(msg->topic, "dead");
+        of_dead_message(in->w, msg, &err, m);
+        return;
+    }
+    of_intake_count(msg->topic, "accepted");
+    of_changes_add(in->changes, &change, m);
+}
+
 static void on_message(void *arg, const struct of_kafka_msg *msg, int64_t epoch)
 {
     struct of_intake *in = arg;
@@ -177,6 +190,10 @@ static void on_message(void *arg, const struct of_kafka_msg *msg, int64_t epoch)
     }
     struct of_tracked m = {.topic = index, .partition = msg->partition, .epoch = p->epoch, .offset = msg->offset};
     of_tracker_begin(in->w->tracker, m);
+    if (strcmp(msg->topic, OF_TOPIC_CHANGES) == 0) {
+        on_change(in, msg, m);
+        return;
+    }
     struct of_task_msg task = {.org = NULL};
     struct of_err err = OF_ERR_INIT;
     if (of_task_decode(msg->payload, msg->len, &task, &err) != OF_OK) {
@@ -278,6 +295,7 @@ void of_intake_run(struct of_intake *in)
     while (!atomic_load(&in->stop)) {
         beat(in);
         (void)of_kafka_consumer_poll(in->consumer, POLL_MS, POLL_MESSAGES);
+        of_changes_flush(in->changes);
         check_full(in);
         commit_sometimes(in);
         gauges(in);
@@ -326,6 +344,7 @@ enum of_code of_intake_new(struct of_worker *w, struct of_intake **ret, struct o
     in->started_at = of_mono_now();
     beat(in);
     of_items_init(in);
+    in->changes = of_changes_new(w);
     enum of_code code = of_kafka_consumer_new(w->conf->kafka_brokers, OF_WORKER_GROUP, w->name, of_intake_topics,
                                               OF_INTAKE_TOPICS, (int)w->conf->session_timeout_ms, &ops, in, &in->consumer, err);
     if (code != OF_OK) {
@@ -343,6 +362,7 @@ void of_intake_free(struct of_intake *in)
     }
     of_kafka_consumer_close(in->consumer);
     of_items_done(in);
+    of_changes_free(in->changes);
     free(in->parts);
     free(in);
 }

@@ -8,9 +8,10 @@
 #include <stdatomic.h>
 
 #include "common/kafka/kafka.h"
+#include "worker/changes.h"
 #include "worker/intake.h"
 
-enum { OF_INTAKE_TOPICS = 2, OF_INTAKE_BUCKETS = 8192, OF_INTAKE_TOLD = 4096 };
+enum { OF_INTAKE_TOPICS = 3, OF_INTAKE_BUCKETS = 8192, OF_INTAKE_TOLD = 4096 };
 
 /* A message whose job is not over. */
 struct of_item {
@@ -37,6 +38,7 @@ struct of_intake_part {
 struct of_intake {
     struct of_worker *w;
     struct of_kafka_consumer *consumer;
+    struct of_changes *changes;
     atomic_bool stop, is_closing, is_fatal, was_assigned;
     atomic_llong beat_ms;  /* mono */
     atomic_int n_parts_now; /* for readiness and metrics */

@@ -13,6 +13,7 @@
 #include "common/metrics/metrics.h"
 #include "worker/entities.h"
 #include "worker/intake.h"
+#include "worker/out.h"
 #include "worker/remote.h"
 #include "worker/worker.h"
 
@@ -133,7 +134,7 @@ static bool wait_for_database(struct of_worker *w)
 /* EXIT_DONE: they are as they should be, or we were told to stop. */
 static int wait_for_topics(struct of_worker *w)
 {
-    static const char *const topics[] = {OF_TOPIC_LIVE, OF_TOPIC_BULK};
+    static const char *const topics[] = {OF_TOPIC_LIVE, OF_TOPIC_BULK, OF_TOPIC_CHANGES};
     int64_t begin = of_mono_now().ms;
     int64_t wait_ms = WAIT_MIN_MS;
     atomic_store(&start_state, START_TOPICS);
@@ -171,6 +172,7 @@ static void init_adapters(void)
     for (size_t i = 0; of_adapter_at(i); i++) {
         of_entities_init(of_adapter_at(i));
     }
+    of_out_init();
 }
 
 /* --- run --- */

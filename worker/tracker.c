@@ -177,6 +177,14 @@ void of_tracker_end(struct of_tracker *t, struct of_tracked m)
     unlock(t);
 }
 
+bool of_tracker_is_held(struct of_tracker *t, struct of_tracked m)
+{
+    lock(t);
+    bool held = current(t, m) != NULL;
+    unlock(t);
+    return held;
+}
+
 size_t of_tracker_open(struct of_tracker *t, int32_t topic, int32_t partition)
 {
     lock(t);

@@ -21,6 +21,8 @@ void of_tracker_assign(struct of_tracker *t, int32_t topic, int32_t partition, i
 void of_tracker_revoke(struct of_tracker *t, int32_t topic, int32_t partition);
 void of_tracker_begin(struct of_tracker *t, struct of_tracked m); /* in offset order per partition */
 void of_tracker_end(struct of_tracker *t, struct of_tracked m);
+/* Is the assignment in which it was taken still the present one? */
+bool of_tracker_is_held(struct of_tracker *t, struct of_tracked m);
 /* Messages begun and not ended in a partition. */
 size_t of_tracker_open(struct of_tracker *t, int32_t topic, int32_t partition);
 /* Fills next offsets that moved since the last call (at most max); returns how many. */

@@ -3,6 +3,7 @@
 
 #include "common/base/failpoint.h"
 #include "worker/phase.h"
+#include "worker/push.h"
 #include "worker/work_int.h"
 #include "worker_sql.h"
 
@@ -750,6 +751,7 @@ void of_work_kick(struct of_worker *w, const char *org, const char *adapter)
 void of_work_job_start(struct of_worker *w, const struct of_task_msg *msg, struct of_tracked m)
 {
     of_work_kick(w, msg->org, msg->adapter);
+    of_push_kick(w, msg->org, msg->adapter);
     of_tracker_end(w->tracker, m); /* what is owed stands in sync.work */
 }
 

@@ -209,7 +209,8 @@ static void every_statement_prepares(void **state)
 
 /* --- plans --- */
 
-/* I 500 ids, E as many entity ids of people, J jsonb objects, N nulls (timestamptz), T texts, B booleans; else SQL. */
+/* I 500 ids, E as many entity ids of people, J jsonb objects, N nulls (timestamptz), T texts, B booleans, O organizations, P tags, Z nulls
+ * (text), X numbers as text, Q numbers; else SQL. */
 struct keyed {
     const char *name;
     const char *args[14];
@@ -231,6 +232,8 @@ static const struct keyed keyed[] = {
     {"gone_links", {HEAD, "'Person'", "I"}},
     {"gone_values", {HEAD, "'FieldDatum'", "I"}},
     {"hint", {HEAD, "T", "I", "'why'", "0"}},
+    {"hint_out", {"O", "P", "E", "Z", "X", "X", "Q", "'{pco}'", "'{Person}'", "'{entity}'", "'{person}'", "'{true}'", "'{true}'"}},
+    {"hint_out_own", {HEAD, "'person'", "E", "'why'"}},
     {"dead_records", {HEAD, "T", "I", "T", "T", "'permanent'"}},
     {"ids_parents", {HEAD, "'Person'", "'2'", "500"}},
     {"ids_staged", {HEAD, "'Person'", "'2'", "500"}},
@@ -298,6 +301,16 @@ static void argument(struct of_buf *b, const char *arg)
         array(b, "'Person/#'", "text");
     } else if (strcmp(arg, "K") == 0) {
         array(b, "'email_1_#|person_1_#|email_has_person'", "text");
+    } else if (strcmp(arg, "O") == 0) {
+        array(b, "'org_1'", "text");
+    } else if (strcmp(arg, "P") == 0) {
+        array(b, "'person'", "text");
+    } else if (strcmp(arg, "Z") == 0) {
+        array(b, "NULL", "text");
+    } else if (strcmp(arg, "X") == 0) {
+        array(b, "'700'", "text");
+    } else if (strcmp(arg, "Q") == 0) {
+        array(b, "1", "bigint");
     } else if (strcmp(arg, "B") == 0) {
         array(b, "true", "boolean");
     } else {
