@@ -92,8 +92,8 @@ static void test_other_spellings(void **state)
     static const char *texts[] = {
         GOOD,
         " " GOOD "\n",
-        "{\"n\":6,\"at\":5.0,\"lsn\":\"0\\/4\",\"tl\":3,\"sys\":\"\\u0032\",\"xid\":\"1\",\"op\":\"u\",\"id\":\"i\",\"table\":\"t\","
-        "\"org\":\"\\u006f\",\"v\":1}",
+        ("{\"n\":6,\"at\":5.0,\"lsn\":\"0\\/4\",\"tl\":3,\"sys\":\"\\u0032\",\"xid\":\"1\",\"op\":\"u\",\"id\":\"i\",\"table\":\"t\","
+        "\"org\":\"\\u006f\",\"v\":1}"),
     };
     struct of_change want = {.org = "o", .table = "t", .id = "i", .op = 'u', .xid = 1, .sys = 2, .timeline = 3, .lsn = 4,
                              .at_us = 5, .n = 6};
