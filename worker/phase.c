@@ -253,7 +253,8 @@ static enum of_go run_step(struct of_phase_job *pj, struct of_err *err)
                  {"match", of_match_step},
                  {"create", of_create_step},
                  {"populate", of_populate_step},
-                 {"check", of_check_step}};
+                 {"check", of_check_step},
+                 {"push", of_push_step}};
     for (size_t i = 0; i < OF_ARRAY_LEN(steps); i++) {
         if (strcmp(pj->step, steps[i].name) == 0) {
             return steps[i].fn(pj, err);
@@ -397,6 +398,7 @@ static enum of_step begin(struct of_phase_job *pj)
         pj->slice_end = (struct of_boot){.ms = of_boot_now().ms + pj->w->conf->slice_ms};
         pj->closed = false;
         pj->busy_ms = 0;
+        pj->looked = false;
         memset(pj->flying, 0, sizeof pj->flying);
         memset(pj->parse_failures, 0, sizeof pj->parse_failures);
         pj->stage = PJ_RUN;

@@ -69,6 +69,7 @@ struct of_phase_job {
     char part[16];   /* check: delta, mergers, count, audit, relist */
     int64_t part_offset;
     bool merger_more;
+    bool looked; /* push: at what is left, in this slice */
     atomic_int emit_result; /* -1 pending, else enum of_code */
 };
 
@@ -109,6 +110,12 @@ enum of_go of_phase_done(struct of_phase_job *pj, const char *error, struct of_e
 
 /* --- check.c --- */
 enum of_go of_check_step(struct of_phase_job *pj, struct of_err *err);
+
+/* --- push_phase.c --- */
+enum of_go of_push_step(struct of_phase_job *pj, struct of_err *err);
+bool of_push_applies(const struct of_phase_job *pj); /* there is a push step for this type and mode */
+/* The type has been matched: the way out is open for what is not linked. In the caller's transaction. */
+enum of_code of_push_open(struct of_phase_job *pj, struct of_pg *db, struct of_err *err);
 
 /* --- work.c --- */
 /* A work job for the connection's lane, unless there is one. */

@@ -6,10 +6,11 @@
 
 /* Records that have no way of their own and travel inside the create of another (the designations of a donation). */
 
-static const struct of_relation *travelling(const struct of_type *t)
+static const struct of_relation *travelling(const struct of_adapter *a, const struct of_type *t)
 {
     for (const struct of_relation *r = t->relations; r && r->key; r++) {
-        if (r->kind == OF_REL_CHILDREN && (r->writes & OF_VERB_CREATE)) {
+        const struct of_type *child = r->kind == OF_REL_CHILDREN ? of_type_find(a, r->target) : NULL;
+        if (child && child->kind == OF_KIND_ENTITY && !(child->verbs & OF_VERB_CREATE)) {
             return r;
         }
     }
@@ -64,7 +65,7 @@ static enum of_code add(struct of_push_item *it, struct of_pg *db, const struct 
 enum of_code of_push_with(struct of_push_item *it, struct of_pg *db, char *wait, size_t size, char *lacks, size_t lacks_size,
                           struct of_err *err)
 {
-    const struct of_relation *r = travelling(it->plan.type);
+    const struct of_relation *r = travelling(it->pj->conn->adapter, it->plan.type);
     const struct of_type *child = r ? of_type_find(it->pj->conn->adapter, r->target) : NULL;
     const struct of_relation *up = child ? to_parent(child, it->plan.type) : NULL;
     wait[0] = '\0';

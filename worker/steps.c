@@ -134,6 +134,9 @@ static enum of_go enter(struct of_phase_job *pj, const char *step, const char *e
                 pj->total = of_pgres_i64(res, 0, 0);
                 pj->processed = fresh || strcmp(step, "create") == 0 ? of_pgres_i64(res, 0, 2) : 0;
             }
+        } else if (strcmp(step, "push") == 0) { /* counted as they are found */
+            pj->processed = 0;
+            pj->total = -1;
         } else if (strcmp(step, "check") == 0) { /* all have been looked at, those that have no entity too */
             pj->processed = OF_MAX(pj->processed, pj->total);
         }
@@ -351,7 +354,7 @@ static enum of_go batch_step(struct of_phase_job *pj, const struct of_sql *sql, 
 
 static enum of_go to_create(struct of_phase_job *pj, struct of_err *err)
 {
-    return enter(pj, "create", NULL, NULL, err);
+    return enter(pj, "create", NULL, of_push_open, err);
 }
 
 enum of_go of_match_step(struct of_phase_job *pj, struct of_err *err)
@@ -390,6 +393,7 @@ static enum of_code created(struct of_phase_job *pj, struct of_pg *db, struct of
     of_pg_arg_text(&args, pj->conn->org);
     of_pg_arg_text(&args, pj->conn->adapter_name);
     of_pg_arg_text(&args, pj->type->name);
+    of_pg_arg_text(&args, pj->type->entity);
     OF_TRY(of_pg_run(db, &of_sql_wake_type, &args, NULL, err));
     if (pj->conn->mode == 'o') {
         struct of_pgargs count = OF_PGARGS_INIT;
@@ -460,6 +464,7 @@ enum of_go of_populate_step(struct of_phase_job *pj, struct of_err *err)
 static enum of_code finished(struct of_phase_job *pj, struct of_pg *db, struct of_err *err)
 {
     OF_TRY(wake_dependants(pj, db, err));
+    OF_TRY(of_push_open(pj, db, err));
     OF_TRY(populated(pj, db, err)); /* a type that ends with an error may be the last that was waited for */
     if (pj->type->weak) {
         struct of_pgargs args = OF_PGARGS_INIT;
@@ -478,6 +483,9 @@ enum of_go of_phase_done(struct of_phase_job *pj, const char *error, struct of_e
 {
     char words[256];
     (void)of_strcopy(words, sizeof words, error ? error : "");
+    if (!error && strcmp(pj->step, "push") != 0 && of_push_applies(pj)) {
+        return enter(pj, "push", NULL, of_push_open, err);
+    }
     enum of_go go = enter(pj, error ? "error" : "done", error ? words : NULL, finished, err);
     if (go == OF_GO_ERROR) {
         return go;
