@@ -21,7 +21,7 @@ struct of_kafka_producer {
     atomic_bool stop;
     pthread_mutex_t lock;
     pthread_cond_t settled; /* in_flight fell to 0 */
-    int64_t in_flight;      /* produced, not reported */
+    atomic_llong in_flight; /* produced, not reported */
 };
 
 /* What a message carries through librdkafka. */
@@ -32,12 +32,11 @@ struct of_kafka_delivery {
 
 static void of_kafka_count(struct of_kafka_producer *p, int by)
 {
-    pthread_mutex_lock(&p->lock);
-    p->in_flight += by;
-    if (p->in_flight == 0) {
+    if (atomic_fetch_add(&p->in_flight, by) + by == 0) {
+        pthread_mutex_lock(&p->lock); /* whoever waits has looked before, or looks after */
         pthread_cond_broadcast(&p->settled);
+        pthread_mutex_unlock(&p->lock);
     }
-    pthread_mutex_unlock(&p->lock);
 }
 
 static void of_kafka_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *msg, void *opaque)
@@ -76,10 +75,10 @@ static bool of_kafka_producer_settle(struct of_kafka_producer *p, int timeout_ms
     }
     int rc = 0;
     pthread_mutex_lock(&p->lock);
-    while (p->in_flight > 0 && rc == 0) {
+    while (atomic_load(&p->in_flight) > 0 && rc == 0) {
         rc = pthread_cond_timedwait(&p->settled, &p->lock, &until);
     }
-    bool settled = p->in_flight == 0;
+    bool settled = atomic_load(&p->in_flight) == 0;
     pthread_mutex_unlock(&p->lock);
     return settled;
 }
@@ -159,8 +158,11 @@ enum of_code of_kafka_producer_new(const char *brokers, const char *client_id, i
 
 static rd_kafka_headers_t *of_kafka_headers_make(const struct of_kafka_header *headers)
 {
+    if (!headers || !headers->name) {
+        return NULL;
+    }
     rd_kafka_headers_t *made = rd_kafka_headers_new(OF_KAFKA_MAX_HEADERS);
-    for (const struct of_kafka_header *h = headers; h && h->name; h++) {
+    for (const struct of_kafka_header *h = headers; h->name; h++) {
         rd_kafka_header_add(made, h->name, -1, h->value, -1);
     }
     return made;
@@ -180,10 +182,12 @@ enum of_code of_kafka_produce(struct of_kafka_producer *p, const char *topic, co
     } value = {.in = payload}, key_value = {.in = key}; /* librdkafka copies, but does not say const */
     rd_kafka_resp_err_t code = rd_kafka_producev(
         p->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(key_value.out, key ? strlen(key) : 0),
-        RD_KAFKA_V_VALUE(value.out, len), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(made),
-        RD_KAFKA_V_OPAQUE(delivery), RD_KAFKA_V_END);
+        RD_KAFKA_V_VALUE(value.out, len), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_OPAQUE(delivery),
+        made ? RD_KAFKA_VTYPE_HEADERS : RD_KAFKA_VTYPE_END, made, RD_KAFKA_V_END);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        rd_kafka_headers_destroy(made); /* ours again */
+        if (made) {
+            rd_kafka_headers_destroy(made); /* ours again */
+        }
         free(delivery);
         of_kafka_count(p, -1);
         return of_kafka_fail(err, code, "produce");

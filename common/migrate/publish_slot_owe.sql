@@ -4,7 +4,7 @@
 -- params: 1
 WITH here AS (
     SELECT (SELECT system_identifier::text FROM pg_control_system()) AS sys,
-           (SELECT timeline_id::bigint FROM pg_control_checkpoint()) AS tl
+           ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int::bigint AS tl
 )
 INSERT INTO sync.cdc_state AS s (slot, system_id, timeline, published_lsn, repair)
 SELECT $1::text, sys, tl, '0/0', '{}' FROM here

@@ -26,6 +26,8 @@ struct settle {
     const char *org;
     struct of_mono until;
     struct marks marks;
+    int64_t wal_mark; /* where the WAL ended then, in bytes; 0: not asked yet */
+    bool reader_behind; /* at the last look the change reader had not confirmed it */
     struct of_err kafka_err; /* why the broker could not be asked last time */
     struct of_kafka_lag *behind; /* partitions of the last look that are not consumed up to the marks */
     int n_behind;
@@ -47,6 +49,26 @@ static enum of_code owes(struct settle *s, bool *ret, struct of_err *err)
     return OF_OK;
 }
 
+/* What was committed when Postgres first said that nothing is owed: the change reader has published it. */
+static enum of_code is_read(struct settle *s, bool *ret, struct of_err *err)
+{
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, s->ctl->conf->slot);
+    if (s->wal_mark == 0) {
+        of_pg_arg_null(&args, OF_PG_INT8);
+    } else {
+        of_pg_arg_int8(&args, s->wal_mark);
+    }
+    OF_TRY(of_pg_run(s->ctl->db, &of_sql_ctl_reader, &args, &res, err));
+    *ret = of_pgres_bool(res, 0, 0);
+    s->reader_behind = !*ret;
+    if (s->wal_mark == 0) {
+        s->wal_mark = of_pgres_i64(res, 0, 1);
+    }
+    return OF_OK;
+}
+
 static int64_t mark_of(const struct marks *m, const struct of_kafka_lag *part)
 {
     for (int i = 0; i < m->n; i++) {
@@ -60,7 +82,7 @@ static int64_t mark_of(const struct marks *m, const struct of_kafka_lag *part)
 /* True if the worker group has consumed everything up to the marks; sets the marks at the first look. */
 static bool is_consumed(struct settle *s)
 {
-    static const char *const topics[] = {OF_TOPIC_LIVE, OF_TOPIC_BULK};
+    static const char *const topics[] = {OF_TOPIC_LIVE, OF_TOPIC_BULK, OF_TOPIC_CHANGES};
     struct of_kafka_lag *parts = NULL;
     int n = 0;
     int wait_ms = (int)OF_MAX(OF_MIN(s->until.ms - of_mono_now().ms, LAG_MS), 500);
@@ -135,6 +157,9 @@ static enum of_code list_owed(struct settle *s, struct of_table *table, struct o
                  (long long)(mark_of(&s->marks, &s->behind[i]) - OF_MAX(s->behind[i].committed, s->behind[i].low)));
         add_item(ctl, table, NULL, NULL, what, count, "not consumed", NULL);
     }
+    if (s->reader_behind) {
+        add_item(ctl, table, NULL, NULL, "changes in the WAL", NULL, "not read", NULL);
+    }
     if (s->kafka_err.code != OF_OK) {
         add_item(ctl, table, NULL, NULL, "topics", NULL, s->kafka_err.msg, NULL);
     }
@@ -161,12 +186,16 @@ static enum of_code give_up(struct settle *s, struct of_err *err)
 static enum of_code wait_settled(struct settle *s, bool *ret_settled, struct of_err *err)
 {
     for (;;) {
-        bool more = false;
+        bool more = false, read = false;
         OF_TRY(owes(s, &more, err));
         if (more) {
             free(s->marks.parts);
             s->marks = (struct marks){NULL, 0};
-        } else if (is_consumed(s)) {
+            s->wal_mark = 0;
+        } else {
+            OF_TRY(is_read(s, &read, err));
+        }
+        if (read && is_consumed(s)) {
             /* a message that was consumed meanwhile may have left something to do */
             OF_TRY(owes(s, &more, err));
             if (!more) {

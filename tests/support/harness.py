@@ -188,12 +188,13 @@ class Cluster:
     def __init__(self, name="openfaith", kafka="mock", people=100, orgs=1, workers=1, schedulers=1, seed=1, rate="off",
                  latency_ms=0, window=None, sim_extra=(), mark=None, fast=True, env=None, worker_env=None, keep=False,
                  start=True, sim=True, kafka_settings=None, partitions=6, log_level="info",
-                 quick=True):
+                 quick=True, cdc=1):
         self.box = Sandbox(name, keep)
         self.kafka_kind, self.partitions = kafka, partitions
         self.env_extra, self.worker_env = {**(QUICK if quick else {}), **(env or {})}, dict(worker_env or {})
         self.log_level = log_level
         self.n_workers, self.n_schedulers = workers, schedulers
+        self.n_cdc, self.cdcs = cdc, []
         self.workers, self.schedulers, self.connected = [], [], {}
         self.pg = Postgres(self.box, fast=fast)
         self.kafka = Kafka(self.box, kafka_settings) if kafka == "real" else None
@@ -257,14 +258,16 @@ class Cluster:
             self.add_scheduler()
         for _ in range(self.n_workers):
             self.add_worker()
+        for _ in range(self.n_cdc):
+            self.add_cdc()
 
     def stop_programs(self, timeout=30):
         """SIGTERM to all; each must exit 0 in time, unless a test killed it."""
-        for proc in self.workers + self.schedulers:
+        for proc in self.programs():
             if proc.alive():
                 proc.send(18)  # SIGCONT
                 proc.send(proc.stop_signal)
-        for proc in self.workers + self.schedulers:
+        for proc in self.programs():
             if proc.popen is None or proc.killed:
                 continue
             try:
@@ -306,8 +309,19 @@ class Cluster:
         self.schedulers.append(proc.start())
         return proc
 
+    def add_sim(self, name, **settings):
+        """One more simulator, of the same size unless told otherwise; its base_url goes to connect."""
+        return Sim(self.box, name=name, **{**self.sim_args, **settings}).start()
+
+    def add_cdc(self, **env):
+        """The change reader; a second copy waits for the first."""
+        proc = Proc(self.box, f"cdc-{len(self.cdcs)}", [program("openfaith-cdc")],
+                    env=self.env(OF_CDC_SPILL_DIR=self.box.path, **env))
+        self.cdcs.append(proc.start())
+        return proc
+
     def programs(self):
-        return self.workers + self.schedulers
+        return self.workers + self.schedulers + self.cdcs
 
     # -- openfaithctl --------------------------------------------------------------------------------------------------
     def ctl(self, *args, check=True, env=None, timeout=120):
@@ -353,14 +367,15 @@ class Cluster:
         return path
 
     def connect(self, org, org_index=1, mode="bidirectional", types=None, rate="off", kind="pat", base_url=None,
-                credentials=None, check=True, extra=()):
+                credentials=None, check=True, extra=(), adapter="pco"):
         path = credentials or self.credentials_file(org_index, kind)
-        args = ["connect", org, "pco", "--mode", mode, "--credentials", path, "--base-url",
+        args = ["connect", org, adapter, "--mode", mode, "--credentials", path, "--base-url",
                 base_url or self.sim.base_url, "--rate", rate]
         if types:
             args += ["--types", ",".join(types)]
         done = self.ctl(*args, *extra, check=check)
-        self.connected[org] = {"index": org_index, "mode": mode, "types": types}
+        if adapter == "pco":
+            self.connected[org] = {"index": org_index, "mode": mode, "types": types}
         return done
 
     def status(self, org):
@@ -421,6 +436,18 @@ class Cluster:
 
     def assert_mirror(self, org, org_index=None, **options):
         found = self.differences(org, org_index, **options)
+        if found:
+            raise AssertionError(f"{len(found)} differences between both sides of {org}:\n  " + "\n  ".join(found[:60]))
+
+    def assert_same(self, org, org_index=None, sim=None, duplicates=True, **options):
+        """Both sides were edited, all is settled: they are the same, and nothing was created twice there. Options: unlinked,
+        follow (compare_both.py), mode, types, adapter, members_read."""
+        known = self.connected.get(org, {})
+        index = known.get("index", 1) if org_index is None else org_index
+        options = {"mode": known.get("mode", "bidirectional"), "types": known.get("types"), "members_read": False, **options}
+        found = compare.compare(self.pg.url(self.database), sim or self.sim, index, org, both=True, **options)
+        if duplicates:
+            found += [f"created {len(twice['ids'])} times: {twice}" for twice in (sim or self.sim).duplicates(index)]
         if found:
             raise AssertionError(f"{len(found)} differences between both sides of {org}:\n  " + "\n  ".join(found[:60]))
 

@@ -1,0 +1,2 @@
+-- params: 1
+SELECT pg_drop_replication_slot($1::text);

@@ -1,0 +1,5 @@
+-- How far the repair owed for slot $1 is: step, position in it (up to four texts), horizon. No row: none is owed.
+-- params: 1
+SELECT coalesce((repair ->> 'step')::int, 0), coalesce(repair -> 'after' ->> 0, ''), coalesce(repair -> 'after' ->> 1, ''),
+       coalesce(repair -> 'after' ->> 2, ''), coalesce(repair -> 'after' ->> 3, ''), repair ->> 'horizon'
+FROM sync.cdc_state WHERE slot = $1::text AND repair IS NOT NULL;

@@ -1,0 +1,3 @@
+-- Connections whose organization's changes are wanted: org, adapter.
+-- params: 0
+SELECT org_id, adapter FROM sync.connection WHERE state <> 'disconnected';
