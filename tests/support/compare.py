@@ -4,7 +4,7 @@
 
 Independent of the worker: it reads the simulator's own state (not what its API answered) and the database.
 
-    compare.py --database URL --sim http://127.0.0.1:PORT --org ORG [--org-index N] [--mode M] [--types A,B]
+    compare.py --database URL --sim http://127.0.0.1:PORT --org ORG [--org-index N] [--mode M] [--types A,B] [--adapter pco] [--both]
 
 Prints every difference, one a line; exit 0 when there is none, 1 otherwise.
 """
@@ -196,7 +196,7 @@ class Comparison:
         if row["deletedAt"] is not None:
             self.out.add(where, f"{name} {ident}: {entity} is deleted here, but lives there")
         fields = expected_fields(name, record)
-        custom = expected_custom(name, record)
+        custom = expected_custom(name, record, self.adapter)
         if name == "FieldDefinition":
             fields["key"] = keys[ident]
         if name == "FieldOption":
@@ -223,7 +223,7 @@ class Comparison:
             other = self.records.get(name, {}).get(relation(record, key))
             value = attribute(other, "value") if other else None
             if value is not None:
-                out.add(("string", f"pco_{key}", canonical(value)))
+                out.add(("string", f"{self.adapter}_{key}", canonical(value)))
         return out
 
     def check_field(self, name, ident, entity, column, theirs, row, before):
@@ -382,12 +382,17 @@ def parent_of(record, key):
 
 
 def compare(db_url, sim, org_index, org_id, adapter="pco", mode="bidirectional", types=None, preexisting=None,
-            members_read=True):
+            members_read=True, both=False, **options):
     """The differences, as texts. `preexisting`: table -> id -> columns of rows that were there before the sync (for
-    openfaith_edges the id is (source, target, type)). members_read: the household membership records must have been read."""
+    openfaith_edges the id is (source, target, type)). members_read: the household membership records must have been read.
+    both: rows were edited on both sides (compare_both.py; options are its own)."""
     with contextlib.closing(psycopg2.connect(db_url)) as db:
         db.set_session(isolation_level="REPEATABLE READ", readonly=True)
-        return Comparison(db, sim, org_index, org_id, adapter, mode, types, preexisting, members_read).run()
+        wanted = (db, sim, org_index, org_id, adapter, mode, types, preexisting, members_read)
+        if both:
+            from compare_both import BothWays  # pylint: disable=import-outside-toplevel,cyclic-import
+            return BothWays(*wanted, **options).run()
+        return Comparison(*wanted).run()
 
 
 def main():
@@ -399,9 +404,11 @@ def main():
     parser.add_argument("--mode", default="bidirectional", choices=["bidirectional", "openfaith", "chms"])
     parser.add_argument("--types", type=lambda text: text.split(","))
     parser.add_argument("--no-members", action="store_true", help="household membership records need not have been read")
+    parser.add_argument("--adapter", default="pco")
+    parser.add_argument("--both", action="store_true", help="rows were edited on both sides")
     args = parser.parse_args()
     found = compare(args.database, HttpSim(args.sim), args.org_index, args.org, mode=args.mode, types=args.types,
-                    members_read=not args.no_members)
+                    members_read=not args.no_members, adapter=args.adapter, both=args.both)
     print("\n".join(found) if found else "no difference")
     return 1 if found else 0
 

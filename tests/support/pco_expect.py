@@ -214,15 +214,15 @@ def expected_fields(name, record):
     return out
 
 
-def expected_custom(name, record):
-    """Set of (tag, name, JSON of the value) of source pco that a record itself brings."""
+def expected_custom(name, record, adapter="pco"):
+    """Set of (tag, name, JSON of the value) of the adapter's source that a record itself brings."""
     out = set()
     for attr, type_ in KINDS[name].custom.items():
         value = record.get("attributes", {}).get(attr)
         if value is not None:
             if type_ in ("text", "json") and not isinstance(value, str):
                 value = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-            out.add((CUSTOM_TAGS[type_], f"pco_{attr}", canonical(value)))
+            out.add((CUSTOM_TAGS[type_], f"{adapter}_{attr}", canonical(value)))
     return out
 
 
