@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What changes in OpenFaith reaches Planning Center: once, only what differs, in the right order."""
+import contextlib
+import json
+
+from before import typeid
+from harness import Cluster
+from procs import wait_until
+from runner import test
+
+ORG = "push-church"
+NUMBERS = iter(range(900000, 990000))
+
+
+class Church:
+    """OpenFaith's side, as its application writes it; every write hints what it is about."""
+
+    def __init__(self, cluster, org=ORG):
+        self.c, self.org = cluster, org
+
+    def run(self, sql, *args):
+        with contextlib.closing(self.c.db()) as db, db, db.cursor() as cur:
+            cur.execute(sql, args)
+            return cur.fetchall() if cur.description else None
+
+    def hint(self, *rows, reason="change"):
+        """Rows as the change reader's events make them, where there is none."""
+        for kind, ident in rows:
+            self.run("INSERT INTO sync.work AS w (org_id, adapter, direction, record_type, record_id, reason) "
+                     "VALUES (%s, 'pco', 'out', %s, %s, %s) ON CONFLICT (org_id, adapter, direction, record_type, record_id) "
+                     "DO UPDATE SET gen = w.gen + 1", self.org, kind, ident, reason)
+
+    def entity(self, table, prefix, **columns):
+        ident = typeid(prefix, next(NUMBERS))
+        names = "".join(f', "{name}"' for name in columns)
+        marks = ", %s" * len(columns)
+        self.run(f'INSERT INTO public."{table}" (id, "orgId", "createdAt", "createdBy"{names}) VALUES (%s, %s, now(), %s{marks})',
+                 ident, self.org, "user_1", *columns.values())
+        return ident
+
+    def edge(self, source, target, kind, metadata=None):
+        self.run('INSERT INTO openfaith_edges ("orgId", "sourceEntityId", "sourceEntityTypeTag", "targetEntityId", '
+                 '"targetEntityTypeTag", "relationshipType", metadata, "createdAt", "createdBy") VALUES '
+                 "(%s, %s, %s, %s, %s, %s, %s, now(), 'user_1')", self.org, source, source.split("_")[0], target,
+                 kind.split("_")[-1], kind, json.dumps(metadata or {}))
+        return f"{source}|{target}|{kind}"
+
+    def update(self, table, ident, **columns):
+        sets = "".join(f', "{name}" = %s' for name in columns)
+        self.run(f'UPDATE public."{table}" SET "updatedAt" = now(), "updatedBy" = \'user_1\'{sets} WHERE id = %s',
+                 *columns.values(), ident)
+
+    def external(self, ident, state="linked"):
+        rows = self.run("SELECT external_id FROM sync.external_link WHERE org_id = %s AND entity_id = %s AND state = %s",
+                        self.org, ident, state)
+        return rows[0][0] if len(rows) == 1 else [r[0] for r in rows]
+
+    def linked(self, kind, n=1, where="true"):
+        """Linked records: [(entity id, external id)]."""
+        return self.run("SELECT entity_id, external_id FROM sync.external_link l WHERE org_id = %s AND external_type = %s "
+                        f"AND state = 'linked' AND {where} ORDER BY length(external_id), external_id LIMIT {n}", self.org, kind)
+
+
+def writes(c, since=0):
+    """Writing requests of the ledger: [(method, path)]."""
+    out = []
+    for e in c.sim.requests(1):
+        if e["method"] != "GET" and e["seq"] >= since:
+            out.append((e["method"], e["target"].split("?")[0], e.get("status"), e.get("names")))
+    return out
+
+
+def next_seq(c):
+    return max((e["seq"] for e in c.sim.ledger()), default=0) + 1
+
+
+def settled(c, org=ORG, timeout=60):
+    c.settle(org, timeout)
+    dead = c.query("SELECT direction, record_type, record_id, state, error FROM sync.work WHERE org_id = %s "
+                   "AND state IN ('dead', 'parked')", org)
+    assert not dead, dead
+
+
+def record(c, kind, ident):
+    found = [r for r in c.sim.dump(1, kind) if r["id"] == ident]
+    return found[0] if found else None
+
+
+def edits_one_field(c, church):
+    person, external = church.linked("Person", where="EXISTS (SELECT FROM openfaith_people p WHERE p.id = l.entity_id "
+                                     "AND \"firstName\" IS NOT NULL)")[0]
+    since = next_seq(c)
+    church.update("openfaith_people", person, firstName="Grace")
+    church.hint(("person", person))
+    settled(c)
+    assert writes(c, since) == [("PATCH", f"/people/v2/people/{external}", 200, writes(c, since)[0][3])], writes(c, since)
+    assert writes(c, since)[0][3] in (["first_name"], "first_name"), writes(c, since)
+    assert record(c, "Person", external)["attributes"]["first_name"] == "Grace"
+    church.hint(("person", person))  # nothing differs any more: nothing is sent
+    settled(c)
+    assert len(writes(c, since)) == 1, writes(c, since)
+    rows = c.query("SELECT field, new::text FROM sync.journal WHERE org_id = %s AND entity_id = %s AND rule = 'sent'", ORG, person)
+    assert rows == [("firstName", '"Grace"')], rows
+
+
+def answer(c, kind, ident):
+    found = record(c, kind, ident)
+    assert found, (kind, ident)
+    return found["attributes"]
+
+
+def household_and_group(c, church, person):
+    """A household carries its people and its contact; a member of a group is a record of its own."""
+    since = next_seq(c)
+    other = church.linked("Person")[0]
+    home = church.entity("openfaith_households", "household", name="Lovelace")
+    church.edge(home, person, "household_has_person")
+    church.edge(home, other[0], "household_has_person")
+    church.edge(home, person, "household_primary_contact_person")
+    settled(c)
+    created = [w for w in writes(c, since) if w[0] == "POST"]
+    assert [w[1] for w in created] == ["/people/v2/households"], writes(c, since)
+    ident = church.external(home)
+    members = record(c, "Household", ident)["relationships"]["people"]["data"]
+    assert sorted(m["id"] for m in members) == sorted([church.external(person), other[1]]), members
+    group, group_external = church.linked("Group", where="NOT EXISTS (SELECT FROM openfaith_groups g WHERE g.id = l.entity_id "
+                                          "AND g.\"archivedAt\" IS NOT NULL)")[0]
+    since = next_seq(c)
+    key = church.edge(group, person, "group_has_person", {"role": "leader"})
+    settled(c)
+    assert [w[:2] for w in writes(c, since)] == [("POST", f"/groups/v2/groups/{group_external}/memberships")], writes(c, since)
+    assert answer(c, "Membership", church.external(key))["role"] == "leader"
+    church.run('UPDATE openfaith_edges SET metadata = metadata || \'{"role":"member"}\', "updatedAt" = now() WHERE "orgId" = %s '
+               'AND "sourceEntityId" = %s AND "targetEntityId" = %s', church.org, group, person)
+    settled(c)
+    assert [w[0] for w in writes(c, since)] == ["POST", "PATCH"], writes(c, since)
+    assert answer(c, "Membership", church.external(key))["role"] == "member"
+    since = next_seq(c)
+    church.update("openfaith_groups", group, name="Choir of Ada", description="theirs alone")
+    settled(c)
+    assert [w[:2] for w in writes(c, since)] == [("PATCH", f"/groups/v2/groups/{group_external}")], writes(c, since)
+
+
+def field_data(c, church, person):
+    """A value of a custom field is made, changed and cleared."""
+    key = church.run("SELECT key FROM openfaith_fields WHERE \"orgId\" = %s AND type IN ('string', 'text') AND \"deletedAt\" IS NULL "
+                     "ORDER BY id LIMIT 1", church.org)[0][0]
+    external = church.external(person)
+
+    def set_value(value):
+        element = [] if value is None else [{"_tag": "string", "name": key, "source": "pco", "value": value}]
+        church.run('UPDATE openfaith_people SET "updatedAt" = now(), "customFields" = (SELECT coalesce(jsonb_agg(e), \'[]\') FROM '
+                   'jsonb_array_elements("customFields") e WHERE e ->> \'name\' <> %s) || %s::jsonb WHERE id = %s',
+                   key, json.dumps(element), person)
+        settled(c)
+
+    def theirs():
+        return [d["attributes"]["value"] for d in c.sim.dump(1, "FieldDatum")
+                if d["relationships"]["customizable"]["data"]["id"] == external]
+
+    since = next_seq(c)
+    set_value("blue")
+    assert theirs() == ["blue"], theirs()
+    set_value("green")
+    assert theirs() == ["green"], theirs()
+    set_value(None)
+    assert theirs() == [], theirs()
+    assert [w[0] for w in writes(c, since)] == ["POST", "PATCH", "DELETE"], writes(c, since)
+
+
+def gift(c, church, person):
+    """A gift goes with its designations, into its batch."""
+    since = next_seq(c)
+    fund = church.linked("Fund")[0][0]
+    source = church.linked("PaymentSource", where="external_id <> 'planning_center'")[0][0]
+    batch = church.entity("openfaith_batches", "batch", description="Sunday")
+    donation = church.entity("openfaith_donations", "donation", amountCents=1500, paymentMethod="cash")
+    church.edge(batch, donation, "batch_has_donation")
+    church.edge(donation, person, "donation_has_person")
+    church.edge(donation, source, "donation_payment_source_paymentSource")
+    part = church.entity("openfaith_designations", "designation", amountCents=1500)
+    church.edge(part, donation, "designation_has_donation")
+    church.edge(part, fund, "designation_has_fund")
+    settled(c)
+    assert [w[0] for w in writes(c, since)] == ["POST", "POST"], writes(c, since)
+    assert answer(c, "Donation", church.external(donation))["amount_cents"] == 1500
+    assert isinstance(church.external(part), str), church.external(part)
+
+
+def deletions(c, church, email):
+    """Off: a person is asked, once. On: it is deleted there."""
+    since = next_seq(c)
+    external = church.external(email)
+    gone = 'UPDATE openfaith_emails SET "deletedAt" = now(), "deletedBy" = \'user_1\' WHERE id = %s'
+    church.run(gone, email)
+    settled(c)
+    asked = c.query("SELECT kind, external_id FROM sync.review WHERE org_id = %s AND state = 'open' AND kind = 'delete'", ORG)
+    assert asked == [("delete", external)] and not writes(c, since), (asked, writes(c, since))
+    church.run("UPDATE sync.connection SET delete_there = true, generation = generation + 1 WHERE org_id = %s", ORG)
+    church.run("UPDATE sync.schedule SET generation = generation + 1 WHERE org_id = %s", ORG)
+    church.run('UPDATE openfaith_emails SET "updatedAt" = now() WHERE id = %s', email)
+    settled(c)
+    assert [w[:3] for w in writes(c, since)] == [("DELETE", f"/people/v2/emails/{external}", 204)], writes(c, since)
+    assert record(c, "Email", external) is None
+    assert church.external(email, "deleted") == external
+
+
+def no_echo(c):
+    """After all that a poll and a look at everything find nothing to send or to change."""
+    since = next_seq(c)
+    c.ctl("sync", ORG, "pco")
+    c.wait_active(ORG, 60)
+    settled(c)
+    assert not writes(c, since), writes(c, since)
+
+
+def creates_in_order(c, church):
+    since = next_seq(c)
+    person = church.entity("openfaith_people", "person", firstName="Ada", lastName="Lovelace", type="default", status="active")
+    email = church.entity("openfaith_emails", "email", address="ada@example.org", primary=True, location="Home")
+    phone = church.entity("openfaith_phoneNumbers", "phonenumber", number="+15550100123", primary=True, location="Mobile")
+    church.edge(email, person, "email_has_person")
+    church.edge(person, phone, "person_has_phoneNumber")
+    church.hint(("email", email), ("phoneNumber", phone), ("person", person))
+    settled(c)
+    external = church.external(person)
+    assert isinstance(external, str), external
+    done = writes(c, since)
+    assert [w[:2] for w in done][0] == ("POST", "/people/v2/people") and sorted(w[1] for w in done[1:]) == [
+        f"/people/v2/people/{external}/emails", f"/people/v2/people/{external}/phone_numbers"], done
+    assert record(c, "Email", church.external(email))["attributes"]["address"] == "ada@example.org"
+    assert c.value("SELECT last_processed_at IS NOT NULL AND link_metadata ->> 'path' IS NOT NULL FROM sync.external_link "
+                   "WHERE org_id = %s AND entity_id = %s", ORG, email)
+    church.hint(("email", email), ("phoneNumber", phone), ("person", person))
+    settled(c)
+    assert len(writes(c, since)) == 3, writes(c, since)
+    return person, email
+
+
+@test(timeout=240)
+def everyday():
+    """One church: an edit, a person with contacts, a household, a group's member, field data, a gift, deletions."""
+    with Cluster("push", people=60) as c:
+        church = Church(c)
+        c.connect(ORG)
+        c.wait_active(ORG, 60)
+        settled(c)
+        assert not writes(c), "the first sync sends nothing back"
+        edits_one_field(c, church)
+        person, email = creates_in_order(c, church)
+        household_and_group(c, church, person)
+        field_data(c, church, person)
+        gift(c, church, person)
+        deletions(c, church, email)
+        no_echo(c)
