@@ -131,7 +131,8 @@ struct of_write {
     const struct of_type *type;
     const char *id;             /* update, delete: the external id */
     const char *parent;         /* external id for {parent}, where the path has one; else NULL */
-    const struct of_json *body; /* what to send, as of_project_diff() (adapters/project.h) gives it; NULL: delete */
+    const struct of_json *body; /* what to send, as of_project_diff() (adapters/project.h) gives it; NULL: delete, or a create of
+                                   what says nothing (a batch without description) */
     const struct of_json *with; /* create only: records that travel inside this one (a donation's designations): an array of
                                    {"type":"Designation","body":{…}}; NULL: none */
 };

@@ -366,7 +366,7 @@ static enum of_code check(const struct of_write *w, struct of_err *err)
     if (w->verb != OF_VERB_CREATE && (!w->id || w->id[0] == '\0')) {
         return of_err_set(err, OF_E_INVALID, "%s: no id", w->type->name);
     }
-    if (w->verb != OF_VERB_DELETE && of_json_type(w->body) != OF_JSON_OBJECT) {
+    if (w->verb == OF_VERB_UPDATE && of_json_type(w->body) != OF_JSON_OBJECT) {
         return of_err_set(err, OF_E_INVALID, "%s: nothing to send", w->type->name);
     }
     return is_built_in(w) ? of_err_set(err, OF_E_INVALID, "the built-in payment source cannot be used by others") : OF_OK;

@@ -190,6 +190,8 @@ static void test_giving(void **state)
     assert_request(POST(.type = "Batch", .body = "{'description':'Sunday'}"), "POST /giving/v2/batches",
                    "{'data':{'type':'Batch','attributes':{'description':'Sunday'}}}");
     assert_request(POST(.type = "Batch", .body = "{}"), "POST /giving/v2/batches", "{'data':{'type':'Batch','attributes':{}}}");
+    assert_request(POST(.type = "Batch"), "POST /giving/v2/batches", "{'data':{'type':'Batch','attributes':{}}}");
+    assert_refused(POST(.type = "Fund"), "Fund lacks name");
     const char *gift = "{'amountCents':2500,'paymentMethod':'check','checkNumber':'1042','receivedAt':'2024-05-01T10:00:00Z',"
                        "'_rel':{'person':'Person/12','batch':'Batch/2','campus':'Campus/3','payment_source':'PaymentSource/5'}}";
     const char *parts = "[{'type':'Designation','body':{'amountCents':2000,'_rel':{'fund':'Fund/1'}}},"
