@@ -285,7 +285,7 @@ static enum MHD_Result send_answer(struct request *r)
     struct MHD_Response *resp;
     enum MHD_Result result;
 
-    r->gone = (r->stage == STAGE_WAIT || r->stage == STAGE_SEND) && has_hung_up(r);
+    r->gone = strcmp(r->method, "GET") != 0 && !r->control && has_hung_up(r);
     r->status = a->status;
     r->bytes = a->body.len;
     if (r->fault && (r->fault->kind == SIM_FAULT_CUT || r->fault->kind == SIM_FAULT_STALL)) {
