@@ -237,6 +237,8 @@ static enum of_code stage_run(struct of_apply *a, const struct of_type *t, const
     } else {
         of_pg_arg_null(&args, OF_PG_INT8);
     }
+    of_pg_arg_text(&args, a->out_type);
+    of_pg_arg_text(&args, a->out_id);
     return of_pg_run(a->db, &of_sql_stage, &args, NULL, err);
 }
 
@@ -344,6 +346,7 @@ static enum of_code link_references(struct of_apply *a, const struct of_type *t,
 enum of_code of_apply_create(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, size_t n,
                              struct of_err *err)
 {
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *rest = NULL;
     switch (type->kind) {
     case OF_KIND_REFERENCE:
         return link_references(a, type, ids, err);
@@ -357,7 +360,8 @@ enum of_code of_apply_create(struct of_apply *a, const struct of_type *type, con
     if (a->conn->mode == 'o') {
         return OF_OK; /* counted as unlinked */
     }
-    return create_entities(a, type, ids, n, err);
+    OF_TRY(of_apply_hold(a, type, ids, &rest, err));
+    return create_entities(a, type, rest ? rest : ids, rest ? of_pgarr_len(rest) : n, err);
 }
 
 enum of_code of_apply_edges(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, int64_t *ret_done,

@@ -18,6 +18,7 @@ struct of_apply {
     int64_t run_id;   /* 0: none */
     int64_t read_seq; /* taken before the read was sent */
     int64_t mark;     /* for seen_run; 0: leave */
+    const char *out_type, *out_id; /* the row of the way out whose answer the records are; NULL: they were read */
     bool again;       /* these records may be known: what is equal is not written, missing children are hinted */
 };
 
@@ -60,6 +61,10 @@ OF_MUSTCHECK enum of_code of_apply_hint(struct of_apply *a, const char *type, co
  * openfaith): hints sync.work, direction out, for this connection. out.c */
 OF_MUSTCHECK enum of_code of_apply_hint_out(struct of_apply *a, const struct of_type *type, const struct of_pgarr *entity_ids,
                                             const char *reason, struct of_err *err);
+/* New records there that may be what a create of ours made, whose answer is not known: they are owed a later look. *ret_rest gets
+ * the others, NULL if there is nothing of that kind: go on with all of them. The caller's. out.c */
+OF_MUSTCHECK enum of_code of_apply_hold(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids,
+                                        struct of_pgarr **ret_rest, struct of_err *err);
 /* Everything that can be done at once for records just staged: match, create, populate, in dependency order of their types, and
  * what waited for them is woken. The one way of polled records, single re-reads and (later) webhooks. */
 OF_MUSTCHECK enum of_code of_apply_records(struct of_apply *a, const struct of_record *const *records, size_t n,

@@ -196,14 +196,16 @@ enum of_code of_apply_can_match(struct of_apply *a, const struct of_type *type, 
 enum of_code of_apply_match(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, struct of_err *err)
 {
     OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *rest = NULL;
     const struct of_type_sql *s = of_type_sql(type);
     struct of_pgargs args = OF_PGARGS_INIT;
+    OF_TRY(of_apply_hold(a, type, ids, &rest, err));
     of_pg_arg_text(&args, a->conn->org);
     of_pg_arg_text(&args, a->conn->adapter_name);
     if (type->match == OF_MATCH_PERSON) {
         of_pg_arg_text(&args, type->name);
     }
-    of_pg_arg_array(&args, ids);
+    of_pg_arg_array(&args, rest ? rest : ids);
     OF_TRY(of_pg_run(a->db, type->match == OF_MATCH_PERSON ? &of_sql_match_person : &s->match, &args, &res, err));
     return judge_all(a, type, res, err);
 }

@@ -336,6 +336,37 @@ enum of_code of_out_write(struct of_pg *db, const struct of_out_batch *b, of_out
     return OF_OK;
 }
 
+enum of_code of_apply_hold(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, struct of_pgarr **ret_rest,
+                           struct of_err *err)
+{
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *since = NULL;
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    *ret_rest = NULL;
+    if (type->kind != OF_KIND_ENTITY || !(type->verbs & OF_VERB_CREATE)) {
+        return OF_OK; /* edges and values made twice are the same edge, the same value */
+    }
+    struct of_pgargs any = OF_PGARGS_INIT;
+    of_pg_arg_text(&any, a->conn->org);
+    of_pg_arg_text(&any, a->conn->adapter_name);
+    of_pg_arg_text(&any, type->entity);
+    OF_TRY(of_pg_run(a->db, &of_sql_hold_any, &any, &since, err));
+    if (of_pgres_rows(since) == 0) {
+        return OF_OK;
+    }
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_text(&args, type->name);
+    of_pg_arg_array(&args, ids);
+    of_pg_arg_int8(&args, of_pgres_i64(since, 0, 0));
+    OF_TRY(of_pg_run(a->db, &of_sql_hold_new, &args, &res, err));
+    *ret_rest = of_pgarr_new(OF_PG_TEXT);
+    for (int row = 0; row < of_pgres_rows(res); row++) {
+        of_pgarr_text(*ret_rest, of_pgres_text(res, row, 0));
+    }
+    return OF_OK;
+}
+
 enum of_code of_apply_hint_out(struct of_apply *a, const struct of_type *type, const struct of_pgarr *entity_ids, const char *reason,
                                struct of_err *err)
 {

@@ -585,6 +585,8 @@ static enum of_code settle(struct of_push_item *it, struct of_apply *a, bool *re
 enum of_code of_push_settle(struct of_push_item *it, struct of_pg *db, bool *ret_again, struct of_err *err)
 {
     struct of_apply a = of_push_apply(it->pj, db);
+    a.out_type = it->record_type;
+    a.out_id = it->record_id;
     bool undo = false;
     OF_TRY(of_apply_begin(&a, err));
     enum of_code code = settle(it, &a, ret_again, &undo, err);

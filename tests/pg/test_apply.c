@@ -651,6 +651,63 @@ static void another_generation_writes_nothing(void **state)
     church_done(&c);
 }
 
+/* --- what is on its way there --- */
+
+/* What was read while a push of the record is under way, or before its answer, is not applied; and never just dropped. */
+static void reads_around_a_push(void **state)
+{
+    (void)state;
+    struct church c;
+    church_init(&c, "pushed", 'b');
+    static const char seen[] = "SELECT coalesce(b.staged, b.seen) ->> 'firstName' AS f FROM sync.base b JOIN sync.external_link l ON "
+                               "l.org_id = b.org_id AND l.id = b.link_id WHERE b.org_id = ORG AND l.external_type = 'Person'";
+    static const char hinted[] = "SELECT record_type AS t, record_id AS i, reason AS r, state AS s, (due_at > now())::text AS u "
+                                 "FROM sync.work WHERE org_id = ORG AND direction = 'in'";
+    bring(&c, "Person", "1", "{\"firstName\":\"A\",\"lastName\":\"X\"}");
+    make_sql(&c, "INSERT INTO sync.work (org_id, adapter, direction, record_type, record_id, state, lease_until) "
+                 "SELECT ORG, 'pco', 'out', 'person', entity_id, 'leased', now() + interval '1 minute' FROM sync.external_link "
+                 "WHERE org_id = ORG AND external_type = 'Person'");
+    bring(&c, "Person", "1", "{\"firstName\":\"B\",\"lastName\":\"X\"}");
+    expect(&c, seen, "A");
+    expect(&c, hinted, "1|pushed|ready|Person|true");
+    OF_CLEANUP(of_freep) char *id = ask(&c, "SELECT entity_id FROM sync.external_link WHERE org_id = ORG");
+    c.a.out_type = "person"; /* the answer of that push itself */
+    c.a.out_id = id;
+    bring(&c, "Person", "1", "{\"firstName\":\"C\",\"lastName\":\"X\"}");
+    c.a.out_type = c.a.out_id = NULL;
+    expect(&c, seen, "C");
+    make_sql(&c, "DELETE FROM sync.work WHERE org_id = ORG; UPDATE sync.external_link SET push_seq = 100 WHERE org_id = ORG");
+    bring(&c, "Person", "1", "{\"firstName\":\"D\",\"lastName\":\"X\"}"); /* asked before the answer came */
+    expect(&c, seen, "C");
+    expect(&c, hinted, "1|pushed|ready|Person|true");
+    c.a.read_seq = 100;
+    bring(&c, "Person", "1", "{\"firstName\":\"E\",\"lastName\":\"X\"}");
+    expect(&c, seen, "E");
+    church_done(&c);
+}
+
+/* A record that nobody knows may be the one that a create of ours has made: no second person is made of it. */
+static void new_records_while_a_create_is_open(void **state)
+{
+    (void)state;
+    struct church c;
+    church_init(&c, "held", 'b');
+    static const char people[] = "SELECT external_id AS i, state AS s FROM sync.external_link WHERE org_id = ORG ORDER BY external_id";
+    make_sql(&c, "INSERT INTO sync.work (org_id, adapter, direction, record_type, record_id, intent) "
+                 "VALUES (ORG, 'pco', 'out', 'person', 'person_x', '{\"sent_at\":1700000030000}')");
+    bring(&c, "Person", "50", "{\"firstName\":\"A\",\"lastName\":\"X\"}");
+    expect(&c, people, "50|unmatched");
+    expect(&c, "SELECT record_type AS t, record_id AS i, reason AS r FROM sync.work WHERE org_id = ORG AND direction = 'in'",
+           "50|held|Person");
+    make_sql(&c, "UPDATE sync.work SET intent = '{\"sent_at\":1700000090000}' WHERE org_id = ORG AND direction = 'out'");
+    bring(&c, "Person", "51", "{\"firstName\":\"B\",\"lastName\":\"Y\"}"); /* made there more than a minute before */
+    expect(&c, people, "50|unmatched ; 51|linked");
+    make_sql(&c, "DELETE FROM sync.work WHERE org_id = ORG AND direction = 'out'");
+    bring(&c, "Person", "50", "{\"firstName\":\"A\",\"lastName\":\"X\"}");
+    expect(&c, people, "50|linked ; 51|linked");
+    church_done(&c);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -700,6 +757,8 @@ int main(void)
         TEST(people_are_found_again),
         TEST(one_bad_record_does_not_hold_up_a_batch),
         TEST(another_generation_writes_nothing),
+        TEST(reads_around_a_push),
+        TEST(new_records_while_a_create_is_open),
     };
     url = getenv("OF_TEST_DATABASE_URL");
     if (!url) {

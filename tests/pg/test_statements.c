@@ -31,7 +31,7 @@ struct statement {
     int nparams;
 };
 
-static struct statement all[256];
+static struct statement all[512];
 static int n_all;
 
 static void add(const char *name, const char *text, int nparams)
@@ -213,12 +213,12 @@ static void every_statement_prepares(void **state)
  * (text), X numbers as text, Q numbers; else SQL. */
 struct keyed {
     const char *name;
-    const char *args[14];
+    const char *args[16];
 };
 
 #define HEAD "'org_1'", "'pco'"
 static const struct keyed keyed[] = {
-    {"stage", {HEAD, "'Person'", "'entity'", "I", "N", "N", "J", "T", "J", "1", "1", "NULL"}},
+    {"stage", {HEAD, "'Person'", "'entity'", "I", "N", "N", "J", "T", "J", "1", "1", "NULL", "NULL", "NULL"}},
     {"stage_known", {HEAD, "'Person'", "I", "J", "N"}},
     {"stage_moved", {HEAD, "'Person'", "I"}},
     {"link_reference", {HEAD, "'Person'", "I"}},
@@ -233,6 +233,7 @@ static const struct keyed keyed[] = {
     {"gone_values", {HEAD, "'FieldDatum'", "I"}},
     {"hint", {HEAD, "T", "I", "'why'", "0"}},
     {"hint_out", {"O", "P", "E", "Z", "X", "X", "Q", "'{pco}'", "'{Person}'", "'{entity}'", "'{person}'", "'{true}'", "'{true}'"}},
+    {"hold_new", {HEAD, "'Person'", "I", "1"}},
     {"hint_out_own", {HEAD, "'person'", "E", "'why'"}},
     {"dead_records", {HEAD, "T", "I", "T", "T", "'permanent'"}},
     {"ids_parents", {HEAD, "'Person'", "'2'", "500"}},

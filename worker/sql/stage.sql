@@ -1,14 +1,36 @@
--- params: 13
+-- params: 15
 -- Listed records: link and base.staged. $1 org, $2 adapter, $3 type, $4 kind, $5 ids, $6 created, $7 updated, $8 bodies,
--- $9 match keys, $10 link metadata, $11 read number, $12 run, $13 mark for seen_run (null: leave).
--- An older read never overwrites a newer one; what is equal to what is known is not written.
+-- $9 match keys, $10 link metadata, $11 read number, $12 run, $13 mark for seen_run (null: leave),
+-- $14 $15 row of the way out (type, id) whose answer this is (null: none).
+-- An older read never overwrites a newer one; what is equal to what is known is not written. What was read before our own push was
+-- answered, or while it is under way, says nothing: it is looked at again.
 WITH x AS (
     SELECT * FROM unnest($5::text[], $6::timestamptz[], $7::timestamptz[], $8::jsonb[], $9::text[], $10::jsonb[])
         AS x (ext, created, updated, body, keys, meta)
+), pushed AS MATERIALIZED (
+    SELECT w.record_type, w.record_id FROM sync.work w
+    WHERE w.org_id = $1 AND w.adapter = $2 AND w.direction = 'out' AND w.state = 'leased'
+        AND (w.record_type, w.record_id) IS DISTINCT FROM ($14::text, $15::text)
+), held AS MATERIALIZED (
+    SELECT x.ext FROM x
+    CROSS JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3
+        AND l.external_id = x.ext LIMIT 1) l
+    WHERE l.state NOT IN ('merged_into', 'unlinked') AND (l.push_seq >= $11 OR EXISTS (SELECT FROM pushed p
+        WHERE p.record_type = CASE l.kind WHEN 'entity' THEN l.entity_type ELSE $3 END
+            AND (p.record_id = l.entity_id OR (l.kind = 'value' AND starts_with(p.record_id, l.entity_id || '|')))))
+), h AS (
+    INSERT INTO sync.work AS w (org_id, adapter, direction, record_type, record_id, reason, due_at)
+    SELECT $1, $2, 'in', $3, held.ext, 'pushed', now() + interval '1 second' FROM held
+    ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE
+        SET gen = w.gen + 1, state = CASE WHEN w.state = 'leased' THEN w.state ELSE 'ready' END,
+            reason = CASE WHEN w.state IN ('ready', 'leased') AND w.reason NOT IN ('edge', 'value') THEN w.reason ELSE excluded.reason END,
+            due_at = CASE WHEN w.state = 'ready' THEN w.due_at ELSE excluded.due_at END,
+            attempts = CASE WHEN w.state = 'dead' THEN 0 ELSE w.attempts END
 ), l AS (
     INSERT INTO sync.external_link AS l (org_id, adapter, external_type, external_id, kind, link_metadata,
         external_created_at, external_updated_at, read_seq, run_id, seen_run)
     SELECT $1, $2, $3, x.ext, $4, x.meta, x.created, x.updated, $11, $12, $13 FROM x
+    WHERE NOT EXISTS (SELECT FROM held WHERE held.ext = x.ext)
     ON CONFLICT (org_id, adapter, external_type, external_id) DO UPDATE
         SET external_created_at = excluded.external_created_at, external_updated_at = excluded.external_updated_at,
             read_seq = excluded.read_seq, link_metadata = excluded.link_metadata, missing_since = NULL,

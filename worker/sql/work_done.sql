@@ -1,11 +1,11 @@
 -- params: 5
--- Worked off, unless it was hinted meanwhile: then it is ready again. $1 org, $2 adapter, $3 type, $4 id, $5 fence.
+-- Worked off, unless it was hinted meanwhile: then it is ready again (not before the hint wants it). $1 org, $2 adapter, $3 type, $4 id, $5 fence.
 -- Affects 1 row; 0: somebody else has it.
 WITH d AS (
     DELETE FROM sync.work WHERE org_id = $1 AND adapter = $2 AND direction = 'in' AND record_type = $3 AND record_id = $4
         AND fence = $5 AND state = 'leased' AND gen = taken_gen RETURNING 1
 ), u AS (
-    UPDATE sync.work SET state = 'ready', due_at = now(), lease_until = NULL
+    UPDATE sync.work SET state = 'ready', due_at = greatest(due_at, now()), lease_until = NULL
     WHERE org_id = $1 AND adapter = $2 AND direction = 'in' AND record_type = $3 AND record_id = $4
         AND fence = $5 AND state = 'leased' AND gen <> taken_gen RETURNING 1
 )
