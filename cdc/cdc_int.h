@@ -32,7 +32,7 @@ struct of_cdc_table {
     uint32_t no;
     char name[OF_CDC_NAME_MAX];
     enum of_cdc_kind kind;
-    int64_t told_in; /* the session that it was told in last */
+    uint64_t form; /* of its columns, as last told; 0: never */
     bool warned;     /* that its rows say nothing */
     int adapter, state; /* columns of sync.connection */
 };
@@ -62,7 +62,6 @@ struct of_cdc {
     struct of_decoder *decoder;
     struct of_txns *txns;
     struct of_cdc_wanted *wanted;
-    int64_t session; /* counts them */
     /* tables, by number */
     struct of_cdc_table **tables;
     uint32_t n_tables;
@@ -83,7 +82,8 @@ struct of_cdc {
     int64_t batch_commits, batch_messages;
     of_lsn horizon_lsn; /* a sample: whatever commits after this position has an id from horizon_xid on */
     char horizon_xid[32], horizon_kept[32];
-    int64_t behind_bytes, retained_before;
+    struct of_mono acked_at; /* the last look that found acknowledgements moving */
+    int64_t behind_bytes, retained_before, in_flight_before;
     double growth; /* bytes a second */
     bool repair_owed, is_reader;
     enum of_cdc_gear gear;

@@ -40,7 +40,8 @@ static void print_help(void)
     of_buf_str(&b, "usage: openfaith-cdc [--help | --version]\n\n"
                    "Reads the changes of OpenFaith's tables from the replication slot and publishes those that a connection wants to\n"
                    "Kafka. Never gives up for a server that is away. One copy reads, any others wait and take over within\n"
-                   "seconds. SIGTERM: what was published is acknowledged and confirmed; exits 0.\n\nSettings (environment; NAME_FILE gives a file "
+                   "seconds. SIGTERM: what was published is acknowledged and confirmed; exits 0.\n\n"
+                   "Settings (environment; NAME_FILE gives a file "
                    "that holds the value):\n");
     of_conf_help(OF_PROG_CDC, &b);
     of_buf_str(&b, "\nHTTP: /metrics (Prometheus), /livez, /readyz, /startupz.\nExit codes: 0 stopped as asked, 64 usage, 70 bug, "

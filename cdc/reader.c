@@ -119,7 +119,7 @@ static enum of_code session(struct of_cdc *c, struct of_err *err)
     /* After the slot: connections made before are in this snapshot, those made later in the stream. Of those in between both
      * speak, and the stream has the last word. */
     OF_TRY(load_wanted(c, err));
-    OF_TRY(of_kafka_producer_new(c->conf->kafka_brokers, "openfaith-cdc", LINGER_MS, &c->producer, err));
+    OF_TRY(of_kafka_producer_new_timeout(c->conf->kafka_brokers, "openfaith-cdc", LINGER_MS, 0, &c->producer, err));
     for (;;) {
         if (c->repair_owed) {
             OF_TRY(of_cdc_repair(c, err));

@@ -18,7 +18,6 @@
 
 #define PAGE_ROWS 20000
 #define KEYS 4
-#define SLACK 100 /* transaction ids taken while a statement runs */
 
 struct repair {
     struct of_cdc *c;
@@ -35,11 +34,12 @@ static void repair_done(struct repair *r)
     free(r->horizon);
 }
 
-static void is_changed(struct of_buf *b, const char *horizon_param)
+/* The row's transaction id, of which a row keeps 32 bits, is not older than the horizon. A row that we see is older than the
+ * snapshot's end, which says what the other 32 are. */
+static void is_changed(struct of_buf *b)
 {
-    of_buf_fmt(b,
-               "(%s::text IS NULL OR age(x) <= pg_snapshot_xmax(pg_current_snapshot())::text::numeric - %s::text::numeric + %d)",
-               horizon_param, horizon_param, SLACK);
+    of_buf_str(b, "($5::text IS NULL OR (SELECT n - mod(n - x::text::bigint, 4294967296) >= $5::bigint "
+                  "FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS n) AS next))");
 }
 
 /* Rows: key columns (one to four), org, id; the last row is the last key of the page without org, or all null. */
@@ -50,7 +50,7 @@ static void entity_sql(struct of_buf *b, const struct of_entity *e)
                "AND $3::text IS NOT NULL AND $4::text IS NOT NULL ORDER BY id LIMIT $6::bigint) "
                "SELECT k1, NULL::text, NULL::text, NULL::text, org, k1 FROM page WHERE ",
                e->table);
-    is_changed(b, "$5");
+    is_changed(b);
     of_buf_str(b, " UNION ALL SELECT (SELECT k1 FROM page ORDER BY k1 DESC LIMIT 1), NULL, NULL, NULL, NULL, NULL");
 }
 
@@ -60,7 +60,7 @@ static void edges_sql(struct of_buf *b)
                   "xmin AS x FROM public.openfaith_edges WHERE (\"orgId\", \"sourceEntityId\", \"targetEntityId\", "
                   "\"relationshipType\") > ($1::text, $2::text, $3::text, $4::text) ORDER BY 1, 2, 3, 4 LIMIT $6::bigint) "
                   "SELECT k1, k2, k3, k4, k1, k2 || '|' || k3 || '|' || k4 FROM page WHERE ");
-    is_changed(b, "$5");
+    is_changed(b);
     of_buf_str(b, " UNION ALL (SELECT k1, k2, k3, k4, NULL, NULL FROM page ORDER BY 1 DESC, 2 DESC, 3 DESC, 4 DESC LIMIT 1)");
 }
 

@@ -79,7 +79,6 @@ void of_cdc_sink_reset(struct of_cdc *c)
     clear_pending(c);
     c->current = (struct of_cdc_current){.commit = NULL};
     c->stream_xid = 0;
-    c->session++;
 }
 
 bool of_cdc_sink_is_idle(const struct of_cdc *c)
@@ -330,6 +329,19 @@ static struct of_cdc_table *find_table(struct of_cdc *c, const struct of_rel *re
     return t;
 }
 
+/* A number for names and types of the columns. */
+static uint64_t form_of(const struct of_rel *rel)
+{
+    uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
+    for (int i = 0; i < rel->n_columns; i++) {
+        for (const char *p = rel->columns[i].name; *p != '\0'; p++) {
+            h = (h ^ (unsigned char)*p) * UINT64_C(1099511628211);
+        }
+        h = (h ^ rel->columns[i].type_oid) * UINT64_C(1099511628211);
+    }
+    return h | 1;
+}
+
 static struct of_cdc_table *table_of(struct of_cdc *c, struct of_rel *rel)
 {
     if (rel->user != NULL) {
@@ -337,6 +349,7 @@ static struct of_cdc_table *table_of(struct of_cdc *c, struct of_rel *rel)
     }
     enum of_cdc_kind kind = kind_of(rel);
     struct of_cdc_table *t = find_table(c, rel, kind);
+    uint64_t form = form_of(rel);
     bool complete = kind == OF_CDC_ENTITY  ? rel->id >= 0 && rel->org >= 0
                     : kind == OF_CDC_EDGES ? rel->org >= 0 && rel->source >= 0 && rel->target >= 0 && rel->type >= 0
                                            : true;
@@ -344,11 +357,12 @@ static struct of_cdc_table *table_of(struct of_cdc *c, struct of_rel *rel)
         t->adapter = column_of(rel, "adapter");
         t->state = column_of(rel, "state");
     }
-    if (t->told_in == c->session) {
+    /* the server tells a table anew for many reasons: ANALYZE is one */
+    if (t->form != 0 && t->form != form) {
         of_log(OF_LOG_INFO, "cdc.table", "a table has changed its form, going on", OF_S("type", t->name));
         t->warned = false;
     }
-    t->told_in = c->session;
+    t->form = form;
     if (!complete && !t->warned) {
         of_log(OF_LOG_WARN, "cdc.columns", "a table is published without id or orgId: what its rows do not say is looked up or skipped",
                OF_S("type", t->name));

@@ -62,10 +62,15 @@ void of_cdc_set_gear(struct of_cdc *c, enum of_cdc_gear gear)
 
 /* --- each second --- */
 
-static int holder_of(const struct of_cdc *c, int64_t oldest_us, bool other_slot, int64_t running_s)
+/* Messages are out, and for long none has been acknowledged. */
+static bool is_broker_silent(const struct of_cdc *c)
 {
-    if (of_cdc_tracker_in_flight(c->tracker) >= c->conf->cdc_in_flight || (oldest_us != 0 && of_wall_now().us - oldest_us > OLD_S * 1000000 &&
-                                                                           c->behind_bytes < c->conf->cdc_catchup_bytes)) {
+    return of_cdc_tracker_in_flight(c->tracker) > 0 && of_mono_now().ms - c->acked_at.ms > OLD_S * 1000;
+}
+
+static int holder_of(const struct of_cdc *c, bool other_slot, int64_t running_s)
+{
+    if (is_broker_silent(c)) {
         return HELD_BROKER;
     }
     if (c->behind_bytes > OF_MAX(c->conf->cdc_catchup_bytes, 16 * 1024 * 1024)) {
@@ -131,8 +136,16 @@ enum of_code of_cdc_look(struct of_cdc *c, struct of_err *err)
     c->behind_bytes = of_pgres_i64(res, 0, 1);
     c->repair_owed = c->repair_owed || of_pgres_bool(res, 0, 5);
     move_horizon(c, res);
+    int64_t in_flight = of_cdc_tracker_in_flight(c->tracker);
+    if (in_flight != c->in_flight_before || in_flight == 0) {
+        c->acked_at = of_mono_now(); /* it moves; a full house that stays exactly full through a second is rare, and passes */
+    }
+    c->in_flight_before = in_flight;
+    if (c->gear != OF_CDC_NO_GEAR) {
+        atomic_store(&c->state, is_broker_silent(c) ? OF_CDC_NO_KAFKA : OF_CDC_READY);
+    }
     double hours = forecast_hours(c, retained, res);
-    int holder = holder_of(c, oldest_us, of_pgres_bool(res, 0, 6), of_pgres_i64(res, 0, 7));
+    int holder = holder_of(c, of_pgres_bool(res, 0, 6), of_pgres_i64(res, 0, 7));
     for (int i = 0; i < (int)OF_ARRAY_LEN(c->metrics.held); i++) {
         of_metric_set(c->metrics.held[i], i == holder ? 1 : 0);
     }

@@ -32,6 +32,10 @@ struct of_kafka_producer;
 typedef void of_kafka_delivered_fn(void *arg, const struct of_err *err);
 OF_MUSTCHECK enum of_code of_kafka_producer_new(const char *brokers, const char *client_id, int linger_ms,
                                                 struct of_kafka_producer **ret, struct of_err *err);
+/* The same, with a message.timeout of its own; 0: never. Then nothing is given up while the broker is away, and so nothing is
+ * overtaken by what comes after it. */
+OF_MUSTCHECK enum of_code of_kafka_producer_new_timeout(const char *brokers, const char *client_id, int linger_ms, int timeout_ms,
+                                                        struct of_kafka_producer **ret, struct of_err *err);
 /* Copies key and payload; headers end with name NULL, or NULL. Does not block. If it fails (OF_E_KAFKA: queue full), done is
  * not called. */
 OF_MUSTCHECK enum of_code of_kafka_produce(struct of_kafka_producer *p, const char *topic, const char *key, const void *payload,

@@ -13,6 +13,7 @@
 
 #define OF_KAFKA_MAX_HEADERS 16
 #define OF_KAFKA_FREE_WAIT_MS 5000
+#define OF_KAFKA_MESSAGE_TIMEOUT_MS 30000
 
 struct of_kafka_producer {
     rd_kafka_t *rk;
@@ -129,11 +130,18 @@ static struct of_kafka_producer *of_kafka_producer_alloc(void)
 enum of_code of_kafka_producer_new(const char *brokers, const char *client_id, int linger_ms,
                                    struct of_kafka_producer **ret, struct of_err *err)
 {
-    char linger[16];
+    return of_kafka_producer_new_timeout(brokers, client_id, linger_ms, OF_KAFKA_MESSAGE_TIMEOUT_MS, ret, err);
+}
+
+enum of_code of_kafka_producer_new_timeout(const char *brokers, const char *client_id, int linger_ms, int timeout_ms,
+                                           struct of_kafka_producer **ret, struct of_err *err)
+{
+    char linger[16], timeout[16];
     snprintf(linger, sizeof(linger), "%d", linger_ms);
+    snprintf(timeout, sizeof(timeout), "%d", timeout_ms);
     const struct of_kafka_setting settings[] = {
         {"enable.idempotence", "true"},         {"acks", "all"},
-        {"message.timeout.ms", "30000"},        {"linger.ms", linger},
+        {"message.timeout.ms", timeout},        {"linger.ms", linger},
         {"partitioner", "murmur2_random"},      {"queue.buffering.max.messages", "100000"},
         {"queue.buffering.max.kbytes", "65536"}, {NULL, NULL},
     };
