@@ -10,7 +10,7 @@
 
 /* The job of a connection: claims rows as places become free, lets each go its own way, and leaves when nothing is due. */
 
-enum { GIVE_UP_MS = 5000, LATE_MS = 500, UNSEEN_MAX_MS = 100 };
+enum { GIVE_UP_MS = 5000, LATE_MS = 500, STAY_MS = 15000 };
 
 /* --- one job per connection --- */
 
@@ -453,20 +453,27 @@ static enum of_code claim_more(struct of_push_job *pj, struct of_pg *db, int *re
 /* Nothing is under way and nothing was due. */
 static enum of_step rest(struct of_push_job *pj, struct of_pg *db, struct of_err *err)
 {
-    static const int wait_ms[] = {1, 2, 5, 10, 20, 50, UNSEEN_MAX_MS};
+    static const int wait_ms[] = {1, 2, 5, 10, 20, 50, 100};
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, pj->org);
     of_pg_arg_text(&args, pj->adapter);
-    int64_t rows = 0;
-    if (of_pg_run_count(db, &of_sql_push_unseen, &args, &rows, err) != OF_OK) {
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    if (pj->gone) {
+        (void)leave(pj, true);
+        return OF_STEP_DONE;
+    }
+    if (of_pg_run(db, &of_sql_push_next, &args, &res, err) != OF_OK) {
         return retry(pj, err);
     }
-    if (rows > 0 && !pj->gone) {
-        size_t at = OF_MIN((size_t)pj->unseen++, OF_ARRAY_LEN(wait_ms) - 1);
-        pj->job.wake_at = (struct of_boot){.ms = of_boot_now().ms + wait_ms[at]};
+    int64_t ms = of_pgres_is_null(res, 0, 1) ? INT64_MAX : of_pgres_i64(res, 0, 1);
+    if (of_pgres_bool(res, 0, 0)) {
+        ms = wait_ms[OF_MIN((size_t)pj->unseen++, OF_ARRAY_LEN(wait_ms) - 1)];
+    }
+    if (ms <= STAY_MS) { /* leaving would cost the scheduler's seconds */
+        pj->job.wake_at = (struct of_boot){.ms = of_boot_now().ms + OF_MAX(ms, 1)};
         return OF_STEP_WAIT;
     }
-    return leave(pj, pj->gone) ? OF_STEP_DONE : OF_STEP_AGAIN;
+    return leave(pj, false) ? OF_STEP_DONE : OF_STEP_AGAIN;
 }
 
 static bool is_stopped(const struct of_err *err)
@@ -479,10 +486,12 @@ static enum of_step work(struct of_push_job *pj, struct of_pg *db)
     struct of_err err = OF_ERR_INIT;
     OF_CLEANUP(of_freep) char *key = of_lane_key(pj->org, pj->adapter);
     int claimed = 0;
-    bool look = told_to_look(key) || count_in(pj, PUSH_FREE) == OF_PUSH_SLOTS ||
-                (pj->more && count_in(pj, PUSH_FREE) >= OF_PUSH_SLOTS / 2);
+    bool told = told_to_look(key);
     enum of_code code = each(pj, db, PUSH_ANSWERED, settle_item, &err);
     code = code == OF_OK ? breaker(pj, db, &err) : code;
+    int places = count_in(pj, PUSH_FREE);
+    bool look = told || places == OF_PUSH_SLOTS || (pj->more && places >= OF_PUSH_SLOTS / 2);
+    pj->more = pj->more || (told && code != OF_OK);
     if (code == OF_OK && look) {
         code = claim_more(pj, db, &claimed, &err);
         pj->more = pj->more || code != OF_OK;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "worker/phase.h"
 #include "worker/push_int.h"
 #include "worker_sql.h"
 
 /* What a row asks for, by what the tables say now. */
 
-enum { LACKS_TRIES = 3 };
+enum { LACKS_TRIES = 4 };
 
 enum of_code of_push_json(const struct of_pgres *res, int row, int col, struct of_json **ret, struct of_err *err)
 {
@@ -209,8 +210,8 @@ static enum of_code lacks(struct of_push_item *it, struct of_pg *db, const char 
     struct of_err why = OF_ERR_INIT;
     (void)of_err_set(&why, OF_E_INVALID, "they want a %s, and ours has none that they know", key);
     /* it may have been written in two transactions: the other one is waited for, not for ever */
-    const struct of_push_later wait = {.state = it->attempts < LACKS_TRIES ? "waiting" : "parked",
-                                       .ms = it->pj->w->conf->waiting_recheck_ms,
+    const struct of_push_later wait = {.state = it->attempts < LACKS_TRIES ? "ready" : "dead",
+                                       .ms = of_backoff_ms(it->pj->w->conf, it->attempts),
                                        .attempts = it->attempts + 1,
                                        .why = &why};
     return of_push_later(it, db, &wait, err);

@@ -253,3 +253,45 @@ def everyday():
         gift(c, church, person)
         deletions(c, church, email)
         no_echo(c)
+
+
+def three_people(church, mark):
+    return [church.entity("openfaith_people", "person", firstName=f"{mark}{n}", lastName="Kill", type="default", status="active")
+            for n in range(3)]
+
+
+def one_each(c, church, people, mark):
+    theirs = [r for r in c.sim.dump(1, "Person") if (r["attributes"]["first_name"] or "").startswith(mark)]
+    assert sorted(r["attributes"]["first_name"] for r in theirs) == sorted(f"{mark}{n}" for n in range(3)), (
+        [r["attributes"]["first_name"] for r in theirs], c.owed())
+    assert sorted(r["id"] for r in theirs) == sorted(church.external(p) for p in people)
+    ours = church.run('SELECT count(*) FROM openfaith_people WHERE "orgId" = %s AND "firstName" LIKE %s AND "deletedAt" IS NULL',
+                      church.org, mark + "%")
+    assert ours == [(3,)], ours
+
+
+@test(timeout=240)
+def never_doubled():
+    """Killed at each point of a create, and answers lost on the way: one record each, linked."""
+    with Cluster("push-kill", people=20, env={"OF_VISIBILITY_MS": 500}) as c:
+        church = Church(c)
+        c.connect(ORG)
+        c.wait_active(ORG, 60)
+        settled(c)
+        for number, point in enumerate(("push.before_send", "push.after_send", "push.before_store")):
+            mark = f"K{number}x"
+            c.workers[-1].kill9()
+            victim = c.add_worker(OF_FAILPOINTS=f"{point}=kill@2")
+            people = three_people(church, mark)
+            church.hint(*[("person", p) for p in people])
+            wait_until(lambda: not victim.alive(), 30, f"{point}: the worker dies")
+            c.add_worker()
+            settled(c, timeout=60)
+            one_each(c, church, people, mark)
+        for number, kind in enumerate(("lost", "truncate_json")):
+            mark = f"L{number}x"
+            c.sim.fault(kind, 1, match="POST /people/v2/people", times=2)
+            people = three_people(church, mark)
+            church.hint(*[("person", p) for p in people])
+            settled(c, timeout=60)
+            one_each(c, church, people, mark)
