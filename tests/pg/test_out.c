@@ -376,7 +376,8 @@ static void a_person_is_asked_once(void **state)
     connect_as("pco", "chms");
     sql("INSERT INTO public.openfaith_people (id, \"orgId\", name, \"createdAt\") VALUES ('person_a1', ORG, 'A', '2026-01-01'),"
         " ('person_a2', ORG, 'B', '2026-01-01');"
-        "INSERT INTO public.openfaith_people (id, \"orgId\", name, \"createdAt\", \"deletedAt\") VALUES ('person_a3', ORG, 'C', now(), now());"
+        "INSERT INTO public.openfaith_people (id, \"orgId\", name, \"createdAt\", \"deletedAt\")"
+        " VALUES ('person_a3', ORG, 'C', now(), now());"
         "INSERT INTO public.openfaith_emails (id, \"orgId\", address, \"createdAt\") VALUES ('email_a1', ORG, 'a@x', now()),"
         " ('email_a2', ORG, 'b@x', now());"
         "INSERT INTO public.openfaith_edges (\"orgId\", \"sourceEntityId\", \"sourceEntityTypeTag\", \"targetEntityId\","
