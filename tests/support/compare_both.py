@@ -15,6 +15,9 @@ from pco_expect import KINDS, attribute, parse_time
 # made in Planning Center only (what refers to one of them here without a partner there cannot go out)
 NOT_MADE_THERE = {"openfaith_folders", "openfaith_fields", "openfaith_fieldOptions", "openfaith_groups",
                   "openfaith_designations"}
+# and these not without one of those: table -> tag of the other end
+NEEDS = {"openfaith_emails": "person", "openfaith_phoneNumbers": "person", "openfaith_addresses": "person",
+         "openfaith_donations": "batch"}
 # counts and names that follow from other records; they arrive with the next reconciliation
 FOLLOWS = {("Household", "memberCount"), ("Group", "memberCount"), ("Batch", "totalCents")}
 FOLLOWS_CUSTOM = {"primary_contact_name", "deletable"}
@@ -54,6 +57,7 @@ class BothWays(Comparison):
         self.unlinked, self.follow = set(unlinked), follow
         self.reviews = {}    # (external type, external id) and entity id -> fields ('' the whole)
         self.deletions = set()  # the same keys: somebody is asked whether it is to be deleted
+        self.edges, self.others = {}, {}  # living edges by their key; entity -> entities at the other ends
 
     def load(self):
         super().load()
@@ -65,6 +69,12 @@ class BothWays(Comparison):
                     self.reviews.setdefault(key, set()).add(row["field"])
                     if row["kind"] == "delete":
                         self.deletions.add(key)
+
+        for row in self.query('SELECT * FROM openfaith_edges WHERE "orgId" = %s AND "deletedAt" IS NULL', (self.org,)):
+            ends = row["sourceEntityId"], row["targetEntityId"]
+            self.edges[(*ends, row["relationshipType"])] = row
+            for one, other in (ends, ends[::-1]):
+                self.others.setdefault(one, set()).add(other)
 
     def asked(self, name, ident, entity, field=None):
         """Whether a person is asked about this record (or about a field of it)."""
@@ -80,6 +90,10 @@ class BothWays(Comparison):
             if link and theirs and link["external_updated_at"] and link["external_updated_at"] < theirs:
                 links[ident] = {**link, "external_updated_at": theirs}
         super().check_links(name)
+
+    def may_lag(self, name):
+        """No time announces a household's members: what went is known with the next reconciliation."""
+        return name == "HouseholdMembership" and not self.follow
 
     def check_link_state(self, name, ident, link):
         if link["state"] == "ambiguous" and self.asked(name, ident, link["entity_id"]):
@@ -139,6 +153,9 @@ class BothWays(Comparison):
                     name, ident, state = tombs[entity]
                     if state != "unlinked" and not self.deletions & {(name, ident), entity}:
                         self.out.add(table, f"row {entity} of {(name, ident)}, which is gone there ({state})")
+                elif table in NEEDS and not any(other in linked and other.startswith(NEEDS[table] + "_")
+                                                for other in self.others.get(entity, ())):
+                    continue  # what it belongs to is not there
                 elif table not in NOT_MADE_THERE and entity not in self.unlinked and entity not in self.reviews and \
                         row["createdBy"] != f"sync:{self.adapter}" and self.mode != "chms":
                     self.out.add(table, f"row {entity} of ours is not there")
@@ -151,9 +168,7 @@ class BothWays(Comparison):
     # -- edges -----------------------------------------------------------------------------------------------------------
     def check_edges(self):
         ends = {entity: key for key, entity in self.entities.items()}
-        have = {}
-        for row in self.query('SELECT * FROM openfaith_edges WHERE "orgId" = %s AND "deletedAt" IS NULL', (self.org,)):
-            have[(row["sourceEntityId"], row["targetEntityId"], row["relationshipType"])] = row
+        have = self.edges
         for edge, wanted in self.expected_edges.items():
             if edge in have:
                 self.check_metadata(edge, have[edge]["metadata"], wanted)
