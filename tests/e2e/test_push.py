@@ -2,6 +2,7 @@
 """What changes in OpenFaith reaches Planning Center: once, only what differs, in the right order."""
 import contextlib
 import json
+import os
 
 from before import typeid
 from harness import Cluster
@@ -295,3 +296,95 @@ def never_doubled():
             church.hint(*[("person", p) for p in people])
             settled(c, timeout=60)
             one_each(c, church, people, mark)
+
+
+@test(timeout=300)
+def every_byte():
+    """The connection is cut at every point of a create's exchange, one record per cut, all at once: one record each, linked."""
+    step = 1 if os.environ.get("OF_TEST_LONG") else 16
+    with Cluster("push-bytes", people=20, env={"OF_VISIBILITY_MS": 500}) as c:
+        church = Church(c)
+        c.connect(ORG)
+        c.wait_active(ORG, 60)
+        settled(c)
+        c.sim.fault("cut_each", 1, match="POST /people/v2/people", arg=0, step=step, times=2600 // step)
+        people = [church.entity("openfaith_people", "person", firstName=f"Byte{n}", lastName="Cut", type="default", status="active")
+                  for n in range(2600 // step)]
+        church.hint(*[("person", p) for p in people[:5]])
+        settled(c, timeout=240)
+        theirs = {}
+        for r in c.sim.dump(1, "Person"):
+            if (r["attributes"]["first_name"] or "").startswith("Byte"):
+                theirs.setdefault(r["attributes"]["first_name"], []).append(r["id"])
+        doubled = {name: ids for name, ids in theirs.items() if len(ids) > 1}
+        assert not doubled and len(theirs) == len(people), (len(theirs), doubled)
+        linked = dict(c.query("SELECT external_id, entity_id FROM sync.external_link WHERE org_id = %s AND external_type = 'Person' "
+                              "AND state = 'linked' AND entity_id = ANY (%s)", ORG, people))
+        assert sorted(linked) == sorted(ids[0] for ids in theirs.values())
+        cuts = [e for e in c.sim.requests(1) if e.get("cut") is not None]
+        assert len(cuts) > 1500 // step, len(cuts)
+
+
+def unlinked_person(church, name):
+    return church.entity("openfaith_people", "person", firstName=name, lastName="Mode", type="default", status="active")
+
+
+@test(timeout=240)
+def by_mode():
+    """What is only here: made there in the modes bidirectional and openfaith, kept for a person to decide in mode chms."""
+    with Cluster("push-modes", people=20, orgs=3) as c:
+        for index, mode in enumerate(("bidirectional", "openfaith", "chms"), 1):
+            org = f"push-{mode}"
+            church = Church(c, org)
+            before = unlinked_person(church, "Before")
+            c.connect(org, org_index=index, mode=mode)
+            c.wait_active(org, 90)
+            c.settle(org, 60)
+            after = unlinked_person(church, "After")
+            church.hint(("person", after))
+            c.settle(org, 60)
+            posted = [e["target"].split("?")[0] for e in c.sim.requests(index) if e["method"] == "POST"]
+            names = sorted(r["attributes"]["first_name"] for r in c.sim.dump(index, "Person")
+                           if r["attributes"]["last_name"] == "Mode")
+            wanted = [] if mode == "chms" else ["After", "Before"]
+            assert names == wanted and len(posted) == len(wanted), (mode, names, posted)
+            assert all(isinstance(church.external(p), str) == (mode != "chms") for p in (before, after)), mode
+            assert c.value("SELECT out_open FROM sync.status WHERE org_id = %s AND external_type = 'Person'", org)
+        church = Church(c, "push-chms")  # by hand it goes even so
+        church.hint(("person", after), reason="asked")
+        c.settle("push-chms", 60)
+        assert isinstance(church.external(after), str), church.external(after)
+
+
+@test(timeout=240)
+def refused_and_gone():
+    """A value that they drop is asked about and not sent again; a record that is gone there is found out; a refusal is a dead letter."""
+    with Cluster("push-refused", people=20) as c:
+        church = Church(c)
+        c.connect(ORG)
+        c.wait_active(ORG, 60)
+        settled(c)
+        (person, external), (lost, lost_external), (bad, bad_external) = church.linked("Person", 3)
+        since = next_seq(c)
+        c.sim.fault("status500html", 1, match=f"PATCH /people/v2/people/{external}", times=3)
+        church.update("openfaith_people", person, membership="Elder", birthdate="not a date")
+        church.hint(("person", person))
+        c.settle(ORG, 60)
+        assert answer(c, "Person", external)["membership"] == "Elder"
+        c.sim.post("/_sim/orgs/1/do", {"method": "DELETE", "path": f"/people/v2/people/{lost_external}"})
+        church.update("openfaith_people", lost, membership="Elder")
+        church.hint(("person", lost))
+        c.settle(ORG, 60)
+        assert church.external(lost, "deleted") == lost_external, c.owed()
+        assert c.value('SELECT "deletedAt" IS NOT NULL FROM openfaith_people WHERE id = %s', lost)
+        c.sim.fault("status422", 1, match=f"PATCH /people/v2/people/{bad_external}", times=1)
+        church.update("openfaith_people", bad, membership="Elder")
+        church.hint(("person", bad))
+        wait_until(lambda: c.query("SELECT state FROM sync.work WHERE org_id = %s AND record_id = %s", ORG, bad) == [("dead",)], 30,
+                   "a dead letter")
+        church.update("openfaith_people", bad, membership="Deacon")  # what is new is tried again
+        church.hint(("person", bad))
+        church.run("UPDATE sync.work SET state = 'ready', attempts = 0, due_at = now() WHERE org_id = %s AND state = 'dead'", ORG)
+        settled(c)
+        assert answer(c, "Person", bad_external)["membership"] == "Deacon"
+        print(writes(c, since))
