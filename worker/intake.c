@@ -9,6 +9,7 @@
 #include "worker/remote.h"
 
 #define POLL_MS 100
+#define FLOOD_POLL_MS 5 /* changes are written by the thousand in some ms: nobody wakes us when there is room again */
 #define POLL_MESSAGES 500
 #define COMMIT_MS 200
 #define GAUGE_MS 1000
@@ -87,6 +88,7 @@ static void commit_sometimes(struct of_intake *in)
 
 static void check_full(struct of_intake *in)
 {
+    in->is_flooded = false;
     for (size_t i = 0; i < in->n_parts; i++) {
         struct of_intake_part *p = &in->parts[i];
         size_t open = of_tracker_open(in->w->tracker, p->topic, p->partition);
@@ -95,6 +97,7 @@ static void check_full(struct of_intake *in)
             p->is_full = is_full;
             of_kafka_consumer_set_full(in->consumer, of_intake_topics[p->topic], p->partition, is_full);
         }
+        in->is_flooded = in->is_flooded || (is_full && strcmp(of_intake_topics[p->topic], OF_TOPIC_CHANGES) == 0);
     }
 }
 
@@ -294,7 +297,7 @@ void of_intake_run(struct of_intake *in)
 {
     while (!atomic_load(&in->stop)) {
         beat(in);
-        (void)of_kafka_consumer_poll(in->consumer, POLL_MS, POLL_MESSAGES);
+        (void)of_kafka_consumer_poll(in->consumer, in->is_flooded ? FLOOD_POLL_MS : POLL_MS, POLL_MESSAGES);
         of_changes_flush(in->changes);
         check_full(in);
         commit_sometimes(in);

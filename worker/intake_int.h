@@ -47,6 +47,7 @@ struct of_intake {
     /* of the consumer thread */
     struct of_intake_part *parts;
     size_t n_parts;
+    bool is_flooded; /* a partition of changes is full */
     int64_t epochs;
     struct of_mono committed_at, gauged_at;
     struct of_told {
