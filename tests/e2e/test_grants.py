@@ -8,7 +8,7 @@ from procs import REPO
 from runner import test
 
 ORG = "grants-church"
-ROLES = ("openfaith_scheduler", "openfaith_worker", "openfaith_operator")
+ROLES = ("openfaith_scheduler", "openfaith_worker", "openfaith_operator", "openfaith_cdc")
 
 
 def grants():
@@ -30,6 +30,7 @@ def as_in_the_readme():
         url = {role: c.pg.url(c.database).replace("openfaith@", f"{role}@") for role in ROLES}
         c.add_scheduler(OF_DATABASE_URL=url["openfaith_scheduler"])
         c.add_worker(OF_DATABASE_URL=url["openfaith_worker"])
+        reader = c.add_cdc(OF_DATABASE_URL=url["openfaith_cdc"])
         operator = c.env(OF_DATABASE_URL=url["openfaith_operator"])
         c.ctl("connect", ORG, "pco", "--mode", "bidirectional", "--credentials", c.credentials_file(1), "--base-url",
               c.sim.base_url, "--rate", "off", env=operator)
@@ -41,3 +42,10 @@ def as_in_the_readme():
         c.wait_active(ORG, 60)
         c.settle(ORG, 60)
         c.assert_mirror(ORG)
+        # a slot that was lost: made anew, and what changed found by comparing
+        reader.stop()
+        c.query("SELECT pg_drop_replication_slot('openfaith')")
+        reader.start()
+        reader.wait_log("cdc.repaired", 30)
+        c.query("UPDATE openfaith_people SET name = name")
+        c.settle(ORG, 60)
