@@ -144,6 +144,19 @@ static void add_record(struct stage_arrays *s, const struct of_type *t, const st
     of_pgarr_mem(s->meta, of_buf_text(meta), meta->len);
 }
 
+static enum of_code hint_rows(struct of_apply *a, const struct of_pgarr *types, const struct of_pgarr *ids, const char *reason,
+                              int priority, struct of_err *err)
+{
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_array(&args, types);
+    of_pg_arg_array(&args, ids);
+    of_pg_arg_text(&args, reason);
+    of_pg_arg_int8(&args, priority);
+    return of_pg_run(a->db, &of_sql_hint, &args, NULL, err);
+}
+
 enum of_code of_apply_hint(struct of_apply *a, const char *type, const char *const *ids, size_t n, const char *reason,
                            int priority, struct of_err *err)
 {
@@ -153,14 +166,7 @@ enum of_code of_apply_hint(struct of_apply *a, const char *type, const char *con
         of_pgarr_text(types, type);
         of_pgarr_text(list, ids[i]);
     }
-    struct of_pgargs args = OF_PGARGS_INIT;
-    of_pg_arg_text(&args, a->conn->org);
-    of_pg_arg_text(&args, a->conn->adapter_name);
-    of_pg_arg_array(&args, types);
-    of_pg_arg_array(&args, list);
-    of_pg_arg_text(&args, reason);
-    of_pg_arg_int8(&args, priority);
-    return of_pg_run(a->db, &of_sql_hint, &args, NULL, err);
+    return hint_rows(a, types, list, reason, priority, err);
 }
 
 /* Known records: marks those that are known just so (same[i]), hints children that are no longer named. moved takes the ids of
@@ -239,7 +245,71 @@ static enum of_code stage_run(struct of_apply *a, const struct of_type *t, const
     }
     of_pg_arg_text(&args, a->out_type);
     of_pg_arg_text(&args, a->out_id);
+    of_pg_arg_bool(&args, a->passing);
     return of_pg_run(a->db, &of_sql_stage, &args, NULL, err);
+}
+
+/* The records of a list below these (memberships of a group) may be others now. */
+static enum of_code hint_lists_below(struct of_apply *a, const struct of_type *type, const struct of_record *const *records, size_t n,
+                                     struct of_err *err)
+{
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *types = of_pgarr_new(OF_PG_TEXT);
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
+    for (const struct of_type *t = a->conn->adapter->types; t->name; t++) {
+        if (t->list != OF_LIST_PER_PARENT || strcmp(t->with, type->name) != 0 ||
+            !of_scope_has(a->conn->scope, of_type_index(a->conn->adapter, t))) {
+            continue;
+        }
+        of_pgarr_clear(types);
+        of_pgarr_clear(ids);
+        for (size_t i = 0; i < n; i++) {
+            OF_CLEANUP(of_freep) char *id = of_asprintf("@%s", records[i]->id);
+            of_pgarr_text(types, t->name);
+            of_pgarr_text(ids, id);
+        }
+        OF_TRY(hint_rows(a, types, ids, "list", t->weak ? 1 : 0, err));
+    }
+    return OF_OK;
+}
+
+/* Known just so, and alive: that is all there is to say. */
+static enum of_code mark_same(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, struct of_err *err)
+{
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_text(&args, type->name);
+    of_pg_arg_array(&args, ids);
+    of_pg_arg_int8(&args, a->mark);
+    return of_pg_run(a->db, &of_sql_mark_ids, &args, NULL, err);
+}
+
+static enum of_code stage_rows(struct of_apply *a, const struct of_type *type, const struct of_record **fresh, size_t n,
+                               const struct of_pgarr *moved, struct of_err *err)
+{
+    struct stage_arrays s = {of_pgarr_new(OF_PG_TEXT),  of_pgarr_new(OF_PG_TIMESTAMPTZ), of_pgarr_new(OF_PG_TIMESTAMPTZ),
+                             of_pgarr_new(OF_PG_JSONB), of_pgarr_new(OF_PG_TEXT),        of_pgarr_new(OF_PG_JSONB)};
+    struct of_buf meta = OF_BUF_INIT(4096);
+    for (size_t i = 0; i < n; i++) {
+        add_record(&s, type, fresh[i], &meta);
+    }
+    enum of_code code = n > 0 ? stage_run(a, type, &s, err) : OF_OK;
+    if (code == OF_OK && of_pgarr_len(moved) > 0) {
+        struct of_pgargs args = OF_PGARGS_INIT;
+        of_pg_arg_text(&args, a->conn->org);
+        of_pg_arg_text(&args, a->conn->adapter_name);
+        of_pg_arg_text(&args, type->name);
+        of_pg_arg_array(&args, moved);
+        code = of_pg_run(a->db, &of_sql_stage_moved, &args, NULL, err);
+    }
+    of_buf_done(&meta);
+    of_pgarr_free(s.ids);
+    of_pgarr_free(s.created);
+    of_pgarr_free(s.updated);
+    of_pgarr_free(s.bodies);
+    of_pgarr_free(s.keys);
+    of_pgarr_free(s.meta);
+    return code;
 }
 
 enum of_code of_apply_stage(struct of_apply *a, const struct of_type *type, const struct of_record *const *records, size_t n,
@@ -249,40 +319,33 @@ enum of_code of_apply_stage(struct of_apply *a, const struct of_type *type, cons
         return OF_OK;
     }
     size_t m = 0;
-    const struct of_record **sorted = sort_unique(records, n, &m);
-    bool *same = of_calloc(m, sizeof *same);
+    size_t n_fresh = 0;
+    OF_CLEANUP(of_freep) const struct of_record **sorted = sort_unique(records, n, &m);
+    OF_CLEANUP(of_freep) bool *same = of_calloc(m, sizeof *same);
+    OF_CLEANUP(of_freep) const struct of_record **fresh = of_reallocarray(NULL, m, sizeof *fresh);
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *moved = of_pgarr_new(OF_PG_TEXT);
-    enum of_code code = a->again ? known(a, type, sorted, m, same, moved, err) : OF_OK;
-    struct stage_arrays s = {of_pgarr_new(OF_PG_TEXT),  of_pgarr_new(OF_PG_TIMESTAMPTZ), of_pgarr_new(OF_PG_TIMESTAMPTZ),
-                             of_pgarr_new(OF_PG_JSONB), of_pgarr_new(OF_PG_TEXT),        of_pgarr_new(OF_PG_JSONB)};
-    struct of_buf meta = OF_BUF_INIT(4096);
-    if (code == OF_OK) {
-        for (size_t i = 0; i < m; i++) {
-            if (!same[i] || a->mark) {
-                add_record(&s, type, sorted[i], &meta);
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *alive = of_pgarr_new(OF_PG_TEXT);
+    OF_TRY(a->again ? known(a, type, sorted, m, same, moved, err) : OF_OK);
+    for (size_t i = 0; i < m; i++) {
+        if (!same[i]) {
+            fresh[n_fresh++] = sorted[i];
+            if (a->fresh) {
+                a->fresh[a->n_fresh++] = sorted[i];
             }
-        }
-        if (of_pgarr_len(s.ids) > 0) {
-            code = stage_run(a, type, &s, err);
-        }
-        if (code == OF_OK && of_pgarr_len(moved) > 0) {
-            struct of_pgargs args = OF_PGARGS_INIT;
-            of_pg_arg_text(&args, a->conn->org);
-            of_pg_arg_text(&args, a->conn->adapter_name);
-            of_pg_arg_text(&args, type->name);
-            of_pg_arg_array(&args, moved);
-            code = of_pg_run(a->db, &of_sql_stage_moved, &args, NULL, err);
+        } else {
+            of_pgarr_text(alive, sorted[i]->id);
         }
     }
-    of_buf_done(&meta);
-    of_pgarr_free(s.ids);
-    of_pgarr_free(s.created);
-    of_pgarr_free(s.updated);
-    of_pgarr_free(s.bodies);
-    of_pgarr_free(s.keys);
-    of_pgarr_free(s.meta);
-    of_freep(&same);
-    of_freep(&sorted);
+    int64_t mark = a->mark;
+    a->mark = !a->mark_type || a->mark_type == type ? mark : 0;
+    enum of_code code = stage_rows(a, type, fresh, n_fresh, moved, err);
+    if (code == OF_OK && a->mark && of_pgarr_len(alive) > 0) {
+        code = mark_same(a, type, alive, err);
+    }
+    if (code == OF_OK && a->below && n_fresh > 0) {
+        code = hint_lists_below(a, type, fresh, n_fresh, err);
+    }
+    a->mark = mark;
     return code;
 }
 

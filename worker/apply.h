@@ -19,6 +19,11 @@ struct of_apply {
     int64_t read_seq; /* taken before the read was sent */
     int64_t mark;     /* for seen_run; 0: leave */
     const char *out_type, *out_id; /* the row of the way out whose answer the records are; NULL: they were read */
+    const struct of_type *mark_type; /* whose list marks; NULL: all */
+    bool passing;     /* a cursor passes these records: what is not taken now is owed a read */
+    bool below;       /* lists below parents that are new or have changed are owed a read */
+    const struct of_record **fresh; /* NULL, or takes the records that were not known just so; room for all */
+    size_t n_fresh;
     bool again;       /* these records may be known: what is equal is not written, missing children are hinted */
 };
 
@@ -51,6 +56,14 @@ OF_MUSTCHECK enum of_code of_apply_edges(struct of_apply *a, const struct of_typ
  * tombstones. */
 OF_MUSTCHECK enum of_code of_apply_gone(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids,
                                         struct of_err *err);
+/* Entities that were deleted with their record and are here again: edges that other records tell of are tied again. */
+OF_MUSTCHECK enum of_code of_apply_returned(struct of_apply *a, const struct of_pgarr *entity_ids, struct of_err *err);
+/* A whole list was read: what it did not show is under suspicion, and owed a look. A large share, or all of it, is more likely
+ * their fault than deletions: then a person is asked instead. ids: what it showed; NULL: what bears the mark. */
+OF_MUSTCHECK enum of_code of_apply_missing(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, int64_t mark,
+                                           struct of_err *err);
+/* May one more record of the type be deleted now? *ret_may false: too many have gone missing, and a person has been asked. */
+OF_MUSTCHECK enum of_code of_apply_may_go(struct of_apply *a, const struct of_type *type, bool *ret_may, struct of_err *err);
 /* A merge of people there: the removed record's link becomes merged_into, its edges move to the kept one's entity, its entity is
  * soft-deleted with an edge `merged`; children and keeper are hinted. */
 OF_MUSTCHECK enum of_code of_apply_merged(struct of_apply *a, const struct of_type *type, const char *kept, const char *removed,

@@ -7,9 +7,10 @@
 /* The last look of a run, when every type has been populated: what changed, merged or vanished while we walked.
  *   listed by time:   delta (updated since the run began), mergers, count; audit (ids only) if the count differs
  *   other lists:      read once more; what did not show up is owed a look
+ * A reconciliation is this step alone, all lists read once more.
  * What is found is applied at once; suspicions become rows of sync.work, and the run ends when they are settled. */
 
-enum { DELTA_MARGIN_US = 10 * 1000000, SHARE_MIN = 20, SHARE_DIVISOR = 10 };
+enum { DELTA_MARGIN_US = 10 * 1000000 };
 
 static bool has_edges_relation(const struct of_type *t)
 {
@@ -244,18 +245,10 @@ static enum of_go count(struct of_phase_job *pj, struct of_err *err)
 
 /* --- what did not show up --- */
 
-/* A large share missing is more likely their fault than a deletion: a person is asked. */
 static enum of_code hint_missing(struct of_apply *a, void *arg, struct of_err *err)
 {
     struct of_phase_job *pj = arg;
-    struct of_pgargs args = OF_PGARGS_INIT;
-    of_pg_arg_text(&args, pj->conn->org);
-    of_pg_arg_text(&args, pj->conn->adapter_name);
-    of_pg_arg_text(&args, pj->type->name);
-    of_pg_arg_int8(&args, pj->msg.run);
-    of_pg_arg_int8(&args, SHARE_MIN);
-    of_pg_arg_int8(&args, SHARE_DIVISOR);
-    return of_pg_run(a->db, &of_sql_hint_unmarked, &args, NULL, err);
+    return of_apply_missing(a, pj->type, NULL, pj->msg.run, err);
 }
 
 static enum of_go after_marks(struct of_phase_job *pj, struct of_err *err)
@@ -293,11 +286,12 @@ enum of_go of_check_step(struct of_phase_job *pj, struct of_err *err)
     if (go != OF_GO_AGAIN) {
         return go;
     }
-    if (t->list == OF_LIST_WITH) {
+    bool reconcile = strcmp(pj->run_kind, "reconcile") == 0; /* everything is read again; weak lists are owed a row per parent */
+    if (t->list == OF_LIST_WITH || (reconcile && t->weak)) {
         return of_phase_done(pj, NULL, err);
     }
     if (pj->part[0] == '\0') {
-        bool by_time = t->has_updated && !has_edges_relation(t) && (t->list == OF_LIST_CREATED || t->list == OF_LIST_UPDATED);
+        bool by_time = !reconcile && t->has_updated && !has_edges_relation(t) && (t->list == OF_LIST_CREATED || t->list == OF_LIST_UPDATED);
         return next_part(pj, by_time ? "delta" : "relist");
     }
     if (strcmp(pj->part, "delta") == 0) {

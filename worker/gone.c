@@ -11,11 +11,24 @@ static void head(struct of_apply *a, const struct of_type *type, struct of_pgarg
     of_pg_arg_text(args, type->name);
 }
 
+/* Whoever else stands at the edges of these entities: what is written of those now is no change of ours to tell them. */
+static enum of_code touch_edges(struct of_apply *a, const struct of_pgarr *eids, struct of_err *err)
+{
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_array(&args, eids);
+    return of_pg_run(a->db, &of_sql_edges_touch, &args, NULL, err);
+}
+
 static enum of_code remove_entities(struct of_apply *a, const struct of_type *type, const struct of_pgarr *eids,
                                     struct of_err *err)
 {
     if (of_pgarr_len(eids) == 0) {
         return OF_OK;
+    }
+    if (type->kind == OF_KIND_ENTITY) {
+        OF_TRY(touch_edges(a, eids, err));
     }
     OF_CLEANUP(of_freep) char *by = of_asprintf("sync:%s", a->conn->adapter_name);
     struct of_pgargs args = OF_PGARGS_INIT;
@@ -48,6 +61,34 @@ static enum of_code remove_children(struct of_apply *a, const struct of_type *ty
         const struct of_type *child = of_type_find(a->conn->adapter, r->target);
         if (child && of_pgarr_len(ids) > 0) {
             OF_TRY(of_apply_gone(a, child, ids, err));
+        }
+    }
+    return OF_OK;
+}
+
+/* Records that are listed below these: memberships of a group. */
+static enum of_code remove_below(struct of_apply *a, const struct of_type *type, const struct of_pgres *gone, struct of_err *err)
+{
+    for (const struct of_type *t = a->conn->adapter->types; t->name; t++) {
+        if (t->list != OF_LIST_PER_PARENT || !t->owned || strcmp(t->with, type->name) != 0) {
+            continue;
+        }
+        OF_CLEANUP(of_pgarr_freep) struct of_pgarr *parents = of_pgarr_new(OF_PG_TEXT);
+        OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
+        OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+        for (int row = 0; row < of_pgres_rows(gone); row++) {
+            OF_CLEANUP(of_freep) char *ref = of_asprintf("%s/%s", type->name, of_pgres_text(gone, row, 0));
+            of_pgarr_text(parents, ref);
+        }
+        struct of_pgargs args = OF_PGARGS_INIT;
+        head(a, t, &args);
+        of_pg_arg_array(&args, parents);
+        OF_TRY(of_pg_run(a->db, &of_sql_below_parents, &args, &res, err));
+        for (int row = 0; row < of_pgres_rows(res); row++) {
+            of_pgarr_text(ids, of_pgres_text(res, row, 0));
+        }
+        if (of_pgarr_len(ids) > 0) {
+            OF_TRY(of_apply_gone(a, t, ids, err));
         }
     }
     return OF_OK;
@@ -86,7 +127,94 @@ enum of_code of_apply_gone(struct of_apply *a, const struct of_type *type, const
     of_pg_arg_array(&journal, now_gone);
     of_pg_arg_int8(&journal, a->run_id);
     OF_TRY(of_pg_run(a->db, &of_sql_gone_journal, &journal, NULL, err));
-    return remove_children(a, type, res, err);
+    OF_TRY(remove_children(a, type, res, err));
+    return remove_below(a, type, res, err);
+}
+
+/* --- a large share missing --- */
+
+static bool is_large(const struct of_conf *conf, int64_t missing, int64_t living)
+{
+    return missing > conf->missing_min && missing * 100 > conf->missing_share * living;
+}
+
+static enum of_code ask_person(struct of_apply *a, const struct of_type *type, int64_t missing, int64_t living, struct of_err *err)
+{
+    OF_CLEANUP(of_freep) char *words =
+        of_asprintf("%lld of %lld %s are missing there; nothing is deleted here before a person decides (review list)",
+                    (long long)missing, (long long)living, type->plural);
+    struct of_pgargs args = OF_PGARGS_INIT;
+    head(a, type, &args);
+    of_pg_arg_int8(&args, missing);
+    of_pg_arg_int8(&args, living);
+    of_pg_arg_text(&args, words);
+    return of_pg_run(a->db, &of_sql_missing_review, &args, NULL, err);
+}
+
+static enum of_code share(struct of_apply *a, const struct of_type *type, int64_t *ret_missing, int64_t *ret_living, bool *ret_accepted,
+                          struct of_err *err)
+{
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    struct of_pgargs args = OF_PGARGS_INIT;
+    head(a, type, &args);
+    of_pg_arg_int8(&args, a->w->conf->missing_min);
+    OF_TRY(of_pg_run(a->db, &of_sql_missing_share, &args, &res, err));
+    *ret_missing = of_pgres_i64(res, 0, 0);
+    *ret_living = of_pgres_i64(res, 0, 1);
+    *ret_accepted = of_pgres_bool(res, 0, 2);
+    return OF_OK;
+}
+
+enum of_code of_apply_may_go(struct of_apply *a, const struct of_type *type, bool *ret_may, struct of_err *err)
+{
+    int64_t missing = 0;
+    int64_t living = 0;
+    bool accepted = false;
+    OF_TRY(share(a, type, &missing, &living, &accepted, err));
+    *ret_may = accepted || !is_large(a->w->conf, missing, living);
+    return *ret_may ? OF_OK : ask_person(a, type, missing, living, err);
+}
+
+enum of_code of_apply_missing(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, int64_t mark,
+                              struct of_err *err)
+{
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *missing = of_pgarr_new(OF_PG_TEXT);
+    struct of_pgargs find = OF_PGARGS_INIT;
+    head(a, type, &find);
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *none = of_pgarr_new(OF_PG_TEXT);
+    of_pg_arg_bool(&find, ids != NULL);
+    of_pg_arg_array(&find, ids ? ids : none);
+    of_pg_arg_int8(&find, mark);
+    OF_TRY(of_pg_run(a->db, &of_sql_missing_find, &find, &res, err));
+    int64_t living = 0;
+    for (int row = 0; row < of_pgres_rows(res); row++) {
+        if (of_pgres_is_null(res, row, 0)) {
+            living = of_pgres_i64(res, row, 1);
+        } else {
+            of_pgarr_text(missing, of_pgres_text(res, row, 0));
+        }
+    }
+    int64_t n = (int64_t)of_pgarr_len(missing);
+    if (n == 0) {
+        struct of_pgargs over = OF_PGARGS_INIT;
+        head(a, type, &over);
+        return of_pg_run(a->db, &of_sql_missing_over, &over, NULL, err);
+    }
+    bool accepted = false;
+    if (n == living || is_large(a->w->conf, n, living)) {
+        int64_t lately = 0;
+        int64_t all = 0;
+        OF_TRY(share(a, type, &lately, &all, &accepted, err));
+        if (!accepted) {
+            return ask_person(a, type, n, living, err);
+        }
+    }
+    struct of_pgargs suspect = OF_PGARGS_INIT;
+    head(a, type, &suspect);
+    of_pg_arg_array(&suspect, missing);
+    OF_TRY(of_pg_run(a->db, &of_sql_missing_hint, &suspect, NULL, err));
+    return OF_OK;
 }
 
 /* What a record of the type says itself of one other record (a person's campus): the kept one says its own. */
@@ -118,6 +246,13 @@ enum of_code of_apply_merged(struct of_apply *a, const struct of_type *type, con
     const char *gone = of_pgres_text_null(res, 0, 0);
     const char *keeper = of_pgres_text_null(res, 0, 1);
     OF_CLEANUP(of_freep) char *by = of_asprintf("sync:%s", a->conn->adapter_name);
+    if (gone) {
+        struct of_pgargs records = OF_PGARGS_INIT;
+        of_pg_arg_text(&records, a->conn->org);
+        of_pg_arg_text(&records, a->conn->adapter_name);
+        of_pg_arg_text(&records, gone);
+        OF_TRY(of_pg_run(a->db, &of_sql_merged_records, &records, NULL, err));
+    }
     if (gone && keeper) {
         OF_CLEANUP(of_pgarr_freep) struct of_pgarr *own = own_relations(a, type);
         struct of_pgargs move = OF_PGARGS_INIT;
@@ -139,6 +274,10 @@ enum of_code of_apply_merged(struct of_apply *a, const struct of_type *type, con
         OF_CLEANUP(of_pgarr_freep) struct of_pgarr *eids = of_pgarr_new(OF_PG_TEXT);
         of_pgarr_text(eids, gone);
         OF_TRY(remove_entities(a, type, eids, err));
+        if (keeper) {
+            of_pgarr_text(eids, keeper);
+            OF_TRY(touch_edges(a, eids, err));
+        }
     }
     if (gone && keeper) { /* after the removal, which takes every edge of the removed one */
         struct of_pgargs mark = OF_PGARGS_INIT;
@@ -163,4 +302,42 @@ enum of_code of_apply_merged(struct of_apply *a, const struct of_type *type, con
         }
     }
     return OF_OK;
+}
+
+/* --- records that come back --- */
+
+/* The records of a type among (type, id): what they have said of others is tied again. */
+static enum of_code tie_again(struct of_apply *a, const struct of_type *t, const struct of_pgres *res, struct of_err *err)
+{
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
+    for (int row = 0; row < of_pgres_rows(res); row++) {
+        if (strcmp(of_pgres_text(res, row, 0), t->name) == 0) {
+            of_pgarr_text(ids, of_pgres_text(res, row, 1));
+        }
+    }
+    if (of_pgarr_len(ids) == 0) {
+        return OF_OK;
+    }
+    if (t->kind == OF_KIND_EDGE) { /* applied once more */
+        struct of_pgargs args = OF_PGARGS_INIT;
+        head(a, t, &args);
+        of_pg_arg_array(&args, ids);
+        OF_TRY(of_pg_run(a->db, &of_sql_stage_moved, &args, NULL, err));
+    }
+    int64_t done = 0;
+    return of_apply_edges(a, t, ids, &done, err);
+}
+
+enum of_code of_apply_returned(struct of_apply *a, const struct of_pgarr *eids, struct of_err *err)
+{
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_array(&args, eids);
+    OF_TRY(of_pg_run(a->db, &of_sql_returned, &args, &res, err));
+    for (const struct of_type *t = a->conn->adapter->types; t->name; t++) {
+        OF_TRY(tie_again(a, t, res, err));
+    }
+    return touch_edges(a, eids, err);
 }

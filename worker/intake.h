@@ -21,10 +21,11 @@ bool of_intake_is_ready(struct of_intake *in);
 /* It stopped by itself: broker client or producer failed for good. The process must be started again. */
 bool of_intake_is_fatal(struct of_intake *in);
 
-/* Called by intake for each message, on the consumer thread: makes the job (worker/phase.c, worker/work.c) and adds it to its
- * lane; the job calls of_tracker_end(w->tracker, m) when its message ends. Poll tasks too. */
+/* Called by intake for each message, on the consumer thread: makes the job (worker/phase.c, worker/work.c,
+ * worker/poll.c) and adds it to its lane; the job calls of_tracker_end(w->tracker, m) when its message ends. */
 void of_phase_job_start(struct of_worker *w, const struct of_task_msg *msg, struct of_tracked m);
 void of_work_job_start(struct of_worker *w, const struct of_task_msg *msg, struct of_tracked m);
+void of_poll_job_start(struct of_worker *w, const struct of_task_msg *msg, struct of_tracked m);
 /* The job of (run, type) with this message's seq is over, or about to emit the next: messages of it are no repetitions any
  * more. */
 void of_intake_phase_done(struct of_intake *in, int64_t run, const char *type, int64_t seq);

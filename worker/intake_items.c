@@ -202,7 +202,7 @@ static void start(struct of_intake *in, struct of_item *item)
     OF_CLEANUP(of_freep) char *adapter = of_strdup(copy.adapter);
     copy.org = org;
     copy.adapter = adapter;
-    of_work_job_start(in->w, &copy, item->m);
+    (copy.kind == OF_TASK_POLL ? of_poll_job_start : of_work_job_start)(in->w, &copy, item->m);
     if (of_lanes_drop_origin()) { /* no job was made */
         on_over(&item->origin);
     }

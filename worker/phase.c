@@ -56,7 +56,7 @@ enum of_code of_phase_move(struct of_phase_job *pj, struct of_pg *db, const char
         of_pg_arg_null(&args, OF_PG_INT8);
     }
     of_pg_arg_text(&args, error);
-    of_pg_arg_text(&args, status_of(step));
+    of_pg_arg_text(&args, strcmp(pj->run_kind, "reconcile") == 0 ? NULL : status_of(step)); /* a reconciliation: still active */
     of_pg_arg_int8(&args, pj->w->conf->slice_ms + HOLD_MS);
     int64_t rows = 0;
     OF_TRY(of_pg_run_count(db, &of_sql_phase_advance, &args, &rows, err));
@@ -287,6 +287,9 @@ static enum of_go after_error(struct of_phase_job *pj, struct of_err *err)
         return OF_GO_SLEEP;
     case OF_CLASS_PERMANENT:
     case OF_CLASS_SYSTEMIC:
+        if (err->code == OF_E_NOT_FOUND && strcmp(pj->run_kind, "reconcile") == 0) {
+            break; /* the list was there before: like a failure */
+        }
         if (err->code == OF_E_DENIED || err->code == OF_E_REJECTED || err->code == OF_E_NOT_FOUND) {
             return of_phase_done(pj, err->msg, err);
         }

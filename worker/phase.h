@@ -93,6 +93,8 @@ enum of_go of_stage_step(struct of_phase_job *pj, struct of_err *err);
 enum of_go of_stage_pages(struct of_phase_job *pj, bool recheck, struct of_err *err);
 enum of_go of_stage_waves(struct of_phase_job *pj, bool recheck, struct of_err *err);
 void of_fetch_free(struct of_fetch *f);
+/* A batch that failed for good: halves find the one record to blame, which becomes a dead letter. now: applied, too. */
+enum of_code of_stage_bisect(struct of_apply *a, const struct of_record **records, size_t n, bool now, struct of_err *err);
 void of_stage_close(struct of_phase_job *pj);
 void of_stage_cursor(struct of_phase_job *pj, struct of_buf *b);
 bool of_stage_read_cursor(struct of_phase_job *pj, const struct of_json *cursor);

@@ -312,6 +312,19 @@ static enum of_code write_edges(struct of_apply *a, const struct of_type *t, str
     return of_apply_edges(a, t, b->a.e_ids, &done, err);
 }
 
+/* Of entities that come back other records tell, which have not changed. */
+static enum of_code tie_returned(struct of_apply *a, const struct batch *b, struct of_err *err)
+{
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *eids = of_pgarr_new(OF_PG_TEXT);
+    for (size_t i = 0; i < b->n; i++) {
+        const struct merged *m = &b->merged[i];
+        if (m->patch && of_json_get(m->patch, "deletedAt") && !of_json_is_null(of_json_get(m->row, "deletedAt"))) {
+            of_pgarr_text(eids, m->eid);
+        }
+    }
+    return of_pgarr_len(eids) > 0 ? of_apply_returned(a, eids, err) : OF_OK;
+}
+
 enum of_code of_apply_populate(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, struct of_err *err)
 {
     if (type->kind == OF_KIND_VALUE) {
@@ -348,6 +361,7 @@ enum of_code of_apply_populate(struct of_apply *a, const struct of_type *type, c
     code = code == OF_OK ? look_after(a, s, &b, err) : code;
     code = code == OF_OK ? write_base(a, type, &b, err) : code;
     code = code == OF_OK ? write_edges(a, type, &b, err) : code; /* reads base.seen: after write_base */
+    code = code == OF_OK ? tie_returned(a, &b, err) : code;
     code = code == OF_OK ? write_journal(a, type, &b, err) : code;
     code = code == OF_OK ? write_reviews(a, type, &b, err) : code;
     if (code == OF_OK && of_pgarr_len(b.a.k_eids) > 0) {

@@ -170,8 +170,12 @@ bool of_stage_read_cursor(struct of_phase_job *pj, const struct of_json *cursor)
 /* Records of several pages in one go. */
 static enum of_code write_records(struct of_apply *a, const struct of_record **records, size_t n, bool now, struct of_err *err)
 {
-    OF_TRY(of_apply_stage_all(a, records, n, err));
-    return now && n > 0 ? of_apply_records(a, records, n, err) : OF_OK;
+    OF_CLEANUP(of_freep) const struct of_record **fresh = now ? of_reallocarray(NULL, n + 1, sizeof *fresh) : NULL;
+    a->fresh = fresh;
+    a->n_fresh = 0;
+    enum of_code code = of_apply_stage_all(a, records, n, err);
+    a->fresh = NULL;
+    return code == OF_OK && a->n_fresh > 0 ? of_apply_records(a, fresh, a->n_fresh, err) : code;
 }
 
 static enum of_code in_transaction(struct of_apply *a, const struct of_record **records, size_t n, bool now, struct of_err *err)
@@ -226,7 +230,7 @@ static size_t split_by_id(const struct of_record **records, size_t n)
 }
 
 /* The batch failed for good: halves find the one record that is to blame, which becomes a dead letter. */
-static enum of_code bisect(struct of_apply *a, const struct of_record **records, size_t n, bool now, struct of_err *err)
+enum of_code of_stage_bisect(struct of_apply *a, const struct of_record **records, size_t n, bool now, struct of_err *err)
 {
     if (n == 0) {
         return OF_OK;
@@ -236,8 +240,8 @@ static enum of_code bisect(struct of_apply *a, const struct of_record **records,
         return code;
     }
     if (n > 1) {
-        OF_TRY(bisect(a, records, n / 2, now, err));
-        return bisect(a, records + n / 2, n - n / 2, now, err);
+        OF_TRY(of_stage_bisect(a, records, n / 2, now, err));
+        return of_stage_bisect(a, records + n / 2, n - n / 2, now, err);
     }
     struct of_bad_record bad = {.type = "", .id = "", .place = "database", .cause = ""};
     (void)of_strcopy(bad.type, sizeof bad.type, records[0]->type->name);
@@ -353,6 +357,8 @@ static enum of_code write_pages(struct of_phase_job *pj, struct of_fetch *pages,
     struct of_apply a = of_phase_apply(pj, db);
     a.again = recheck || strcmp(pj->run_kind, "initial") != 0;
     a.mark = strcmp(pj->part, "relist") == 0 ? pj->msg.run : 0;
+    a.mark_type = pj->type;
+    a.passing = a.below = strcmp(pj->run_kind, "reconcile") == 0;
     size_t n = 0;
     for (struct of_fetch *f = pages; f; f = f->next) {
         n += pj->audit ? 0 : f->page.n_records;
@@ -396,7 +402,7 @@ static enum of_code write_pages(struct of_phase_job *pj, struct of_fetch *pages,
     if (code != OF_OK) {
         of_pg_rollback(db);
         if (err->cls == OF_CLASS_PERMANENT && n > 0 && err->sqlstate[0]) {
-            code = bisect(&a, records, n, recheck, err);
+            code = of_stage_bisect(&a, records, n, recheck, err);
             code = code == OF_OK ? of_apply_begin(&a, err) : code;
             code = code == OF_OK ? advance_committed(pj, &a, pages, err) : code;
             code = code == OF_OK ? of_pg_commit(db, err) : code;

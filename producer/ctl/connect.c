@@ -298,6 +298,7 @@ static enum of_code in_transaction(struct of_ctl *ctl, struct of_ctl_connection 
         return of_err_set(err, OF_E_INVALID, "a new connection needs --mode");
     }
     OF_TRY(apply(ctl, c, r, ring, out, err));
+    OF_TRY(of_ctl_poll_period(ctl, c, err));
     return of_pg_commit(ctl->db, err);
 }
 
@@ -336,7 +337,7 @@ enum of_code of_ctl_connect(struct of_ctl *ctl, struct of_err *err)
 enum of_code of_ctl_set(struct of_ctl *ctl, struct of_err *err)
 {
     if (ctl->mode == NULL && ctl->strategy == NULL && ctl->types == NULL && ctl->rate == NULL && ctl->credentials == NULL &&
-        ctl->base_url == NULL) {
+        ctl->base_url == NULL && ctl->poll == NULL && ctl->type == NULL) {
         return of_err_set(err, OF_E_INVALID, "set: nothing to change; see openfaithctl set --help");
     }
     return change(ctl, false, err);

@@ -41,6 +41,8 @@ OF_MUSTCHECK enum of_code of_ctl_phases_wake(struct of_ctl *ctl, const struct of
 OF_MUSTCHECK enum of_code of_ctl_phases_leave(struct of_ctl *ctl, const struct of_ctl_connection *c, of_scope scope,
                                               struct of_err *err);
 OF_MUSTCHECK enum of_code of_ctl_schedule_drop(struct of_ctl *ctl, const struct of_ctl_connection *c, struct of_err *err);
+/* --poll and --type, in the transaction of `set` (poll.c). */
+OF_MUSTCHECK enum of_code of_ctl_poll_period(struct of_ctl *ctl, const struct of_ctl_connection *c, struct of_err *err);
 /* Names of the types in scope, "A, B", the caller's. */
 char *of_ctl_scope_names(const struct of_adapter *a, of_scope scope, const char *between);
 

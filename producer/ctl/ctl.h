@@ -25,6 +25,8 @@ enum {
     OF_CTL_OPT_TIMEOUT = 1U << 7,
     OF_CTL_OPT_RESTART = 1U << 8,
     OF_CTL_OPT_LIMIT = 1U << 9,
+    OF_CTL_OPT_TYPE = 1U << 10,
+    OF_CTL_OPT_POLL = 1U << 11,
 };
 
 enum { OF_CTL_NEED_NOTHING = 0, OF_CTL_NEED_CONF = 1, OF_CTL_NEED_DB = 3 /* and a fitting schema */ };
@@ -38,6 +40,7 @@ struct of_ctl {
     int n_words;
     bool json, restart, help;
     const char *mode, *credentials, *base_url, *types, *rate, *strategy, *timeout, *limit;
+    const char *type, *poll;
 };
 
 struct of_ctl_command {
@@ -82,6 +85,8 @@ enum of_code of_ctl_set(struct of_ctl *ctl, struct of_err *err);
 enum of_code of_ctl_pause(struct of_ctl *ctl, struct of_err *err);
 enum of_code of_ctl_resume(struct of_ctl *ctl, struct of_err *err);
 enum of_code of_ctl_disconnect(struct of_ctl *ctl, struct of_err *err);
+enum of_code of_ctl_poll(struct of_ctl *ctl, struct of_err *err);
+enum of_code of_ctl_reconcile(struct of_ctl *ctl, struct of_err *err);
 enum of_code of_ctl_sync(struct of_ctl *ctl, struct of_err *err);
 enum of_code of_ctl_status(struct of_ctl *ctl, struct of_err *err);
 enum of_code of_ctl_watch(struct of_ctl *ctl, struct of_err *err);

@@ -15,6 +15,8 @@ SET mode = excluded.mode, strategy = excluded.strategy, types = excluded.types, 
     state = excluded.state, generation = c.generation + 1, updated_at = now()
 RETURNING c.generation
 ), scheduled AS (
-    UPDATE sync.schedule s SET generation = p.generation FROM put p WHERE s.org_id = $1 AND s.adapter = $2
+    UPDATE sync.schedule s SET generation = p.generation, -- polls go on at once
+        due_at = CASE WHEN $10 = 'connected' AND (s.kind LIKE 'poll%' OR s.wanted > s.done) AND s.kind <> 'work' THEN now() ELSE s.due_at END
+    FROM put p WHERE s.org_id = $1 AND s.adapter = $2
 )
 SELECT generation FROM put;

@@ -14,5 +14,11 @@ LEFT JOIN sync.connection c ON c.org_id = w.org_id AND c.adapter = w.adapter
 WHERE w.state IN ('ready', 'leased', 'waiting') AND ($1::text IS NULL OR w.org_id = $1)
   AND c.state IS DISTINCT FROM 'disconnected'
 GROUP BY w.org_id, w.adapter, w.state, w.direction, w.record_type
+UNION ALL
+SELECT s.org_id, s.adapter, c.state, replace(replace(s.kind, 'ask:', ''), ':', ' of ') || ', asked for', 1::bigint,
+       CASE WHEN s.attempts > 0 THEN s.attempts || ' failures' END, (extract(epoch FROM s.emitted_at) * 1000000)::bigint
+FROM sync.schedule s
+JOIN sync.connection c ON c.org_id = s.org_id AND c.adapter = s.adapter AND c.state <> 'disconnected'
+WHERE s.asked > s.done AND ($1::text IS NULL OR s.org_id = $1)
 ORDER BY 1, 2, 4
 LIMIT 500;

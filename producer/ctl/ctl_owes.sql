@@ -10,4 +10,8 @@ SELECT EXISTS (
     LEFT JOIN sync.connection c ON c.org_id = w.org_id AND c.adapter = w.adapter
     WHERE w.state IN ('ready', 'leased', 'waiting') AND ($1::text IS NULL OR w.org_id = $1)
       AND c.state IS DISTINCT FROM 'disconnected'
+) OR EXISTS (
+    SELECT FROM sync.schedule s
+    JOIN sync.connection c ON c.org_id = s.org_id AND c.adapter = s.adapter AND c.state <> 'disconnected'
+    WHERE s.asked > s.done AND ($1::text IS NULL OR s.org_id = $1)
 );

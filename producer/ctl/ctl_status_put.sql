@@ -12,6 +12,6 @@ SET ordinal = excluded.ordinal, plural = excluded.plural,
     processed = CASE WHEN $6::boolean THEN 0 ELSE s.processed END,
     total = CASE WHEN $6::boolean THEN NULL ELSE s.total END,
     error = CASE WHEN $6::boolean THEN NULL ELSE s.error END,
-    out_open = s.out_open AND NOT $6::boolean,
+    out_open = s.out_open AND NOT $6::boolean, poll_cursor = CASE WHEN $6::boolean THEN NULL ELSE s.poll_cursor END,
     unlinked = CASE WHEN $6::boolean THEN 0 ELSE s.unlinked END,
     updated_at = now();

@@ -39,7 +39,7 @@ static const struct of_ctl_command commands[] = {
      "  {\"type\":\"oauth\",\"client_id\":\"...\",\"client_secret\":\"...\",\"refresh_token\":\"...\",\"access_token\":\"...\",\n"
      "   \"expires_at\":SECONDS}\n"
      "It is stored encrypted; the file may be deleted afterwards.\n"},
-    {"set", "ORG ADAPTER [options]", 2, 2, CONNECT_OPTIONS, OF_CTL_NEED_DB, of_ctl_set, "change a connection",
+    {"set", "ORG ADAPTER [options]", 2, 2, CONNECT_OPTIONS | OF_CTL_OPT_POLL | OF_CTL_OPT_TYPE, OF_CTL_NEED_DB, of_ctl_set, "change a connection",
      "Only what is given changes. A sync that runs goes on with the new settings; types that are added start it anew.\n"},
     {"pause", "ORG ADAPTER", 2, 2, OF_CTL_OPT_JSON, OF_CTL_NEED_DB, of_ctl_pause, "stop a connection until resume",
      "What is in work ends within seconds; everything else waits, nothing is lost.\n"},
@@ -50,6 +50,12 @@ static const struct of_ctl_command commands[] = {
      "The records stay in OpenFaith, and so does the memory of which record is which: a later connect finds them again.\n"},
     {"sync", "ORG ADAPTER [--restart]", 2, 2, OF_CTL_OPT_JSON | OF_CTL_OPT_RESTART, OF_CTL_NEED_DB, of_ctl_sync,
      "read everything again", "If a sync runs already it is left alone and that is said; --restart begins it anew.\n"},
+    {"poll", "ORG ADAPTER [--type T]", 2, 2, OF_CTL_OPT_JSON | OF_CTL_OPT_TYPE, OF_CTL_NEED_DB, of_ctl_poll,
+     "ask now what has changed there", "As it happens by itself every 15 minutes (set --poll). settle waits until it is done.\n"},
+    {"reconcile", "ORG ADAPTER [--type T]", 2, 2, OF_CTL_OPT_JSON | OF_CTL_OPT_TYPE, OF_CTL_NEED_DB, of_ctl_reconcile,
+     "compare everything with what is there, find what is gone",
+     "As it happens by itself once a day. What is missing is looked at twice; if a large share is missing, nothing is deleted\n"
+     "and a person is asked (review list). settle waits until it is done.\n"},
     {"status", "[ORG]", 0, 1, OF_CTL_OPT_JSON, OF_CTL_NEED_DB, of_ctl_status, "how far each connection is",
      "With ORG also a line per type of record.\n"},
     {"watch", "ORG ADAPTER", 2, 2, OF_CTL_OPT_JSON, OF_CTL_NEED_DB, of_ctl_watch, "follow a sync until it is active",
@@ -91,6 +97,9 @@ static const struct option {
      "scheme and host of API and token requests (http allowed); \"default\": the system's own"},
     {"--timeout", "SECONDS", OF_CTL_OPT_TIMEOUT, offsetof(struct of_ctl, timeout), "how long to wait (default 300)"},
     {"--restart", NULL, OF_CTL_OPT_RESTART, offsetof(struct of_ctl, restart), "start anew even if a sync runs"},
+    {"--poll", "SECONDS", OF_CTL_OPT_POLL, offsetof(struct of_ctl, poll),
+     "how often it is asked what has changed (default 900); with --type: for that type (\"default\": as the others)"},
+    {"--type", "TYPE", OF_CTL_OPT_TYPE, offsetof(struct of_ctl, type), "external type (Person)"},
     {"--limit", "N", OF_CTL_OPT_LIMIT, offsetof(struct of_ctl, limit), "at most so many (default 100)"},
 };
 

@@ -107,6 +107,7 @@ static enum of_code claim(struct of_sched *s, enum of_sched_kind kind, struct of
         of_pg_arg_int8(&args, s->conf->stalled_ms);
     } else if (kind == OF_SCHED_POLL) {
         of_pg_arg_time(&args, s->polls_from_us);
+        of_pg_arg_int8(&args, s->conf->stalled_ms);
     } else if (kind == OF_SCHED_WORK) {
         of_pg_arg_text(&args, s->work_after_org != NULL ? s->work_after_org : "");
         of_pg_arg_text(&args, s->work_after_adapter != NULL ? s->work_after_adapter : "");

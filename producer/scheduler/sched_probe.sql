@@ -14,6 +14,9 @@ WITH due AS (
     FROM due d
     WHERE c.org_id = d.org_id AND c.adapter = d.adapter
     RETURNING c.org_id, c.adapter
+), polls AS ( -- the try
+    UPDATE sync.schedule s SET due_at = now() FROM probed d
+    WHERE s.org_id = d.org_id AND s.adapter = d.adapter AND s.kind = 'poll'
 ), moved AS (
     UPDATE sync.phase p
     SET due_at = now(), emitted_seq = least(p.emitted_seq, p.seq - 1)

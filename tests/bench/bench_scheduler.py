@@ -37,7 +37,7 @@ def make_due(c):
 def sql_alone(c, batch):
     """The scheduler's own statement, without Kafka."""
     with open(os.path.join(REPO, "producer/scheduler/sched_polls.sql"), encoding="ascii") as text:
-        statement = text.read().replace("$1", str(batch)).replace("$2", "'-infinity'").rstrip().rstrip(";")
+        statement = text.read().replace("$1", str(batch)).replace("$2", "'-infinity'").replace("$3", "86400000").rstrip().rstrip(";")
     db = c.db()
     with db.cursor() as cur:
         cur.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")

@@ -7,7 +7,8 @@ from procs import REPO, program
 from runner import test
 
 EXPECTED = os.path.join(REPO, "tests/e2e/expected/help.txt")
-COMMANDS = ("migrate", "keys new", "keys rotate", "connect", "set", "pause", "resume", "disconnect", "sync", "status", "watch",
+COMMANDS = ("migrate", "keys new", "keys rotate", "connect", "set", "pause", "resume", "disconnect", "sync", "poll", "reconcile",
+            "status", "watch",
             "settle", "work list", "dlq list", "dlq show", "review list", "config show")
 
 

@@ -45,8 +45,7 @@ def messages(c, topic):
 
 
 def cluster(name, **more):
-    c = Cluster(name, start=False, sim=False, **more)
-    return c
+    return Cluster(name, start=False, sim=False, env={"OF_STALLED_MS": "300000"}, **more)
 
 
 def prepare(c):

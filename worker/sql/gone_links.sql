@@ -13,7 +13,7 @@ WITH k AS MATERIALIZED (
     RETURNING id, external_id, entity_id
 ), m AS ( -- should it come back just as it was, that is not what was seen
     INSERT INTO sync.base AS b (org_id, link_id) SELECT $1, l.id FROM l
-    ON CONFLICT (org_id, link_id) DO UPDATE SET seen = b.seen || '{"_gone": true}'
+    ON CONFLICT (org_id, link_id) DO UPDATE SET seen = b.seen || '{"_gone": true}', write_xid = pg_current_xact_id()
 ), v AS (
     UPDATE sync.review r SET state = 'obsolete', decided_at = now() FROM l
     WHERE r.org_id = $1 AND r.adapter = $2 AND r.external_type = $3 AND r.external_id = l.external_id AND r.state = 'open'

@@ -9,7 +9,7 @@ WITH l AS (
 ), c AS ( -- what had been merged into the removed one has gone on with it
     UPDATE sync.external_link SET link_metadata = link_metadata || jsonb_build_object('mergedInto', $4)
     WHERE org_id = $1 AND adapter = $2 AND external_type = $3 AND state = 'merged_into' AND external_id <> $5
-        AND link_metadata ->> 'mergedInto' = $5
+        AND link_metadata ->> 'mergedInto' = $5 -- an index of its own
 ), v AS (
     UPDATE sync.review r SET state = 'obsolete', decided_at = now() FROM l
     WHERE r.org_id = $1 AND r.adapter = $2 AND r.external_type = $3 AND r.external_id = $5 AND r.state = 'open'

@@ -1,7 +1,8 @@
--- params: 15
+-- params: 16
 -- Listed records: link and base.staged. $1 org, $2 adapter, $3 type, $4 kind, $5 ids, $6 created, $7 updated, $8 bodies,
 -- $9 match keys, $10 link metadata, $11 read number, $12 run, $13 mark for seen_run (null: leave),
--- $14 $15 row of the way out (type, id) whose answer this is (null: none).
+-- $14 $15 row of the way out (type, id) whose answer this is (null: none), $16 a cursor passes them:
+-- what is not taken (an older read) is owed a read of its own.
 -- An older read never overwrites a newer one; what is equal to what is known is not written. What was read before our own push was
 -- answered, or while it is under way, says nothing: it is looked at again.
 WITH x AS (
@@ -41,6 +42,17 @@ WITH x AS (
             AND (coalesce(excluded.external_updated_at, '-infinity'), excluded.read_seq)
                 >= (coalesce(l.external_updated_at, '-infinity'), l.read_seq)
     RETURNING l.id, l.external_id
+), refused AS (
+    INSERT INTO sync.work AS w (org_id, adapter, direction, record_type, record_id, reason)
+    SELECT $1, $2, 'in', $3, x.ext, 'older read' FROM x
+    CROSS JOIN LATERAL (SELECT k.state FROM sync.external_link k WHERE k.org_id = $1 AND k.adapter = $2 AND k.external_type = $3
+        AND k.external_id = x.ext LIMIT 1) k
+    WHERE $16 AND k.state NOT IN ('merged_into', 'unlinked') AND NOT EXISTS (SELECT FROM l WHERE l.external_id = x.ext)
+        AND NOT EXISTS (SELECT FROM held WHERE held.ext = x.ext)
+    ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE SET gen = w.gen + 1,
+        state = CASE WHEN w.state IN ('ready', 'leased') THEN w.state ELSE 'ready' END,
+        due_at = CASE WHEN w.state IN ('ready', 'leased') THEN w.due_at ELSE now() END,
+        attempts = CASE WHEN w.state = 'dead' THEN 0 ELSE w.attempts END
 )
 INSERT INTO sync.base AS b (org_id, link_id, staged, match_keys)
 SELECT $1, l.id, x.body, string_to_array(x.keys, E'\x1f') FROM l JOIN x ON x.ext = l.external_id

@@ -25,6 +25,10 @@ WITH x AS MATERIALIZED (
         AND NOT ($5 = 'o' AND coalesce(x.pstate, '') = 'unmatched')
     ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE SET gen = w.gen + 1,
         waits_for = excluded.waits_for
+), moved AS ( -- to another person (a merger): for that one it is new
+    INSERT INTO sync.base AS b (org_id, link_id)
+    SELECT $1, x.id FROM x WHERE x.pstate = 'linked' AND x.dstate = 'linked' AND x.entity_id <> x.person
+    ON CONFLICT (org_id, link_id) DO UPDATE SET seen = NULL
 )
 INSERT INTO sync.external_link AS l (org_id, adapter, external_type, external_id, id, kind, entity_id)
 SELECT $1, $2, $3, x.external_id, x.id, x.kind, x.person FROM x WHERE x.pstate = 'linked' AND x.dstate = 'linked'

@@ -19,12 +19,11 @@ WITH first AS (
         taken_gen = w.gen, lease_until = now() + $3 * interval '1 millisecond'
     RETURNING w.*
 ), r AS (
-    SELECT id, started_at FROM sync.run WHERE org_id = $1 AND adapter = $2 AND state = 'running'
+    SELECT id FROM sync.run WHERE org_id = $1 AND adapter = $2 AND state = 'running'
 ), s AS MATERIALIZED (SELECT nextval('sync.read_seq') AS n)
 SELECT w.record_type, w.record_id, w.fence, w.attempts, w.reason, w.waits_for, w.priority,
-    l.link_metadata ->> 'parent', l.state, coalesce(l.run_id = r.id, false), l.missing_since IS NOT NULL,
-    coalesce(l.missing_since <= now() - $5 * interval '1 millisecond', false), coalesce(r.id, 0), s.n,
-    (extract(epoch FROM r.started_at) * 1000000)::bigint
+    l.link_metadata ->> 'parent', l.state, coalesce(l.run_id = r.id, false),
+    coalesce(l.missing_since <= now() - $5 * interval '1 millisecond', false), coalesce(r.id, 0), s.n
 FROM w CROSS JOIN s LEFT JOIN r ON true
 LEFT JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2
     AND l.external_type = w.record_type AND l.external_id = w.record_id LIMIT 1) l ON true

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What changes in the ChMS after the first sync arrives by polls and reconciliations: exactly, cheaply, and without deleting what
+is only missing for a while."""
+import contextlib
+import random
+import time
+
+from harness import Cluster, wait_until
+from runner import test
+
+ORG = "poll-church"
+FAST = {"OF_POLL_LATE_MS": 2000}
+
+
+@contextlib.contextmanager
+def church(name, people=300, connect=True, **more):
+    """A connected church after its first sync; the scheduled polls are hours away."""
+    env = {**FAST, **more.pop("env", {})}
+    with Cluster(f"poll-{name}", people=people, env=env, **more) as c:
+        if connect:
+            c.connect(ORG)
+            c.wait_active(ORG)
+            c.settle(ORG)
+            c.query("UPDATE sync.schedule SET due_at = now() + interval '1 day' WHERE kind IN ('poll', 'reconcile')")
+        yield c
+
+
+def poll(c, *args, timeout=120):
+    c.ctl("poll", ORG, "pco", *args)
+    c.settle(ORG, timeout)
+
+
+def reconcile(c, *args, timeout=120):
+    c.ctl("reconcile", ORG, "pco", *args)
+    c.settle(ORG, timeout)
+
+
+def seq(c):
+    return max([e["seq"] for e in c.sim.ledger()] or [0])
+
+
+def asked_since(c, since):
+    return [e["target"] for e in c.sim.requests(1) if e["seq"] > since]
+
+
+def assert_same(c, *but):
+    """A mirror, but for what no time of a record announces: a household's contact name follows a person's; and what `but` names."""
+    found = [text for text in c.differences(ORG) if not any(word in text for word in ("Household", "openfaith_households", *but))]
+    assert not found, found
+
+
+def deleted_people(c):
+    return c.value('SELECT count(*) FROM openfaith_people WHERE "orgId" = %s AND "deletedAt" IS NOT NULL', ORG)
+
+
+@test(timeout=120)
+def what_changes_there_arrives():
+    """Edits, new records, gifts and mergers by poll; what no time announces by reconciliation. Then nothing is different."""
+    with church("arrives", kafka="real", workers=2) as c:
+        for op, count in (("add", 10), ("edit_contact", 10), ("add_contact", 10), ("delete_contact", 8), ("edit_datum", 10),
+                          ("edit_household", 5), ("add_donation", 6), ("edit_donation", 6)):
+            c.sim.edits(op, count)
+        poll(c)
+        c.assert_nothing_owed(ORG)
+        c.assert_mirror(ORG)
+        c.sim.edits("edit", 20)  # names of people stand in households too, whose time does not move
+        c.sim.edits("merge", 6)  # and so do memberships
+        poll(c)
+        c.assert_nothing_owed(ORG)
+        assert_same(c, "Membership", "edge ")
+        c.sim.edits("edit_group_member", 15)
+        c.sim.edits("edit_household_member", 8)
+        c.sim.edits("delete", 6)
+        c.sim.edits("delete_donation", 3)
+        c.sim.edits("delete_household", 1)
+        reconcile(c)
+        c.assert_nothing_owed(ORG)
+        c.assert_mirror(ORG)
+        state = c.status(ORG)
+        assert state["state"] == "Active - Incremental Sync Enabled", state
+
+
+@test(timeout=90)
+def nothing_new_costs_nothing():
+    """The third poll of a quiet church: one request per list, no transaction but that of its schedule's row, the times move."""
+    with church("quiet", people=120) as c:
+        c.sim.edits("edit", 5)
+        time.sleep(2.5)  # the cursors pass the edits
+        for _ in range(3):
+            poll(c)
+        polled = {t["type"]: t["lastSuccessfulPollTimestamp"] for t in c.status(ORG)["entityTypes"]}
+        tables = [f"sync.{t}" for t in ("external_link", "base", "status", "work", "connection", "journal", "run", "phase")]
+        tables += ["openfaith_people", "openfaith_edges", "openfaith_emails", "openfaith_donations"]
+
+        def rows():  # each version of each row
+            return {t: c.value(f"SELECT md5(string_agg(ctid::text || xmin::text, ',' ORDER BY tableoid, ctid)) FROM {t}") for t in tables}
+
+        before = rows()
+        since = seq(c)
+        time.sleep(1.1)
+        poll(c)
+        targets = asked_since(c, since)
+        assert len(targets) == len(set(targets)) and 12 <= len(targets) <= 20, targets
+        assert rows() == before
+        later = {t["type"]: t["lastSuccessfulPollTimestamp"] for t in c.status(ORG)["entityTypes"]}
+        assert all(later[name] > polled[name] for name in later), (polled, later)
+
+
+@test(timeout=90)
+def thousands_in_one_second():
+    """More records of one second than a page holds: none is skipped, and the cursor comes past them."""
+    with church("second", people=1500, env={"OF_SLICE_MS": "50"}) as c:
+        c.sim.edits("edit", 900)
+        poll(c)
+        assert_same(c)
+        c.sim.edits("edit", 30)
+        time.sleep(2.5)
+        poll(c)
+        since = seq(c)
+        poll(c)
+        people = [t for t in asked_since(c, since) if t.startswith("/people/v2/people?")]
+        assert len(people) == 1, people
+        assert_same(c)
+
+
+@test(timeout=90)
+def a_record_that_shows_up_late():
+    """Updated before the poll, listed after it: the poll after that still reads back so far."""
+    with church("late", env={"OF_POLL_LATE_MS": "60000"}) as c:
+        before = c.value("SELECT poll_cursor::text FROM sync.status WHERE org_id = %s AND external_type = 'Person'", ORG)
+        c.sim.fault("empty_page", 1, match="/people/v2/people?", times=1)  # edits are there, the list does not show them
+        c.sim.edits("edit", 12)
+        poll(c)
+        assert before is None
+        poll(c)
+        assert_same(c)
+
+
+@test(timeout=150)
+def killed_in_the_midst():
+    """kill -9 of workers at every place of a poll: it is done by whoever is there, once."""
+    with church("killed", kafka="real", people=400, workers=0, connect=False) as c:
+        c.add_worker()
+        c.connect(ORG)
+        c.wait_active(ORG)
+        c.settle(ORG)
+        c.query("UPDATE sync.schedule SET due_at = now() + interval '1 day' WHERE kind IN ('poll', 'reconcile')")
+        c.workers[0].stop(15)
+        rng = random.Random(7)
+        for point in ("worker.before_poll_save=kill@1", "worker.after_poll_save=kill@1", None):
+            c.sim.edits("mixed", 25)
+            c.sim.edits("merge", 2)
+            c.ctl("poll", ORG, "pco")
+            victim = c.add_worker(**({"OF_FAILPOINTS": point} if point else {}))
+            if point:
+                wait_until(lambda: not victim.alive(), 30, f"{point}: its end")  # noqa: B023
+                victim.killed = True
+            else:
+                time.sleep(rng.uniform(0.2, 0.8))
+                victim.kill9()
+        c.add_worker()
+        c.settle(ORG, 90)
+        reconcile(c)
+        c.assert_nothing_owed(ORG)
+        c.assert_mirror(ORG)
+
+
+@test(timeout=120)
+def mass_deletion():
+    """Empty lists and 404 to everything: nothing is deleted, one question per type is asked, status says so; when they are there again
+    nothing has happened."""
+    with church("mass", people=200) as c:
+        c.sim.fault("status404", 1, match="GET /people/v2/people/")
+        c.sim.fault("status404", 1, match="/donations/")
+        c.sim.fault("status404", 1, match="/campuses/")
+        people = c.query("SELECT external_id FROM sync.external_link WHERE org_id = %s AND external_type = 'Person' AND "
+                         "state = 'linked' LIMIT 60", ORG)
+        for (ident,) in people:  # looks at single records, all answered with 404
+            c.query("INSERT INTO sync.work (org_id, adapter, direction, record_type, record_id, reason) "
+                    "VALUES (%s, 'pco', 'in', 'Person', %s, 'missing')", ORG, ident)
+        c.settle(ORG, 60)
+        assert deleted_people(c) == 0
+        asked = c.query("SELECT external_type, external_id FROM sync.review WHERE org_id = %s AND kind = 'delete' AND state = 'open'", ORG)
+        assert asked == [("Person", "")], asked
+        assert c.value("SELECT count(*) FROM sync.work WHERE org_id = %s AND state = 'parked'", ORG) == 60
+        c.query("DELETE FROM sync.work WHERE state = 'parked'")
+        alive = 'SELECT count(*) FROM {} WHERE "orgId" = %s AND "deletedAt" IS NULL'
+        tables = ("openfaith_people", "openfaith_groups", "openfaith_funds", "openfaith_campuses", "openfaith_donations")
+        before = [c.value(alive.format(t), ORG) for t in tables]
+        cut(c)
+        poll(c)
+        reconcile(c)
+        assert [c.value(alive.format(t), ORG) for t in tables] == before
+        types = {row[0] for row in c.query("SELECT external_type FROM sync.review WHERE org_id = %s AND kind = 'delete' "
+                                           "AND state = 'open'", ORG)}
+        assert {"Person", "Fund", "Group", "Donation"} <= types, types
+        words = c.value("SELECT error FROM sync.status WHERE org_id = %s AND external_type = 'Person'", ORG)
+        assert "before a person decides" in words, words
+        c.sim.clear_faults()
+        poll(c)
+        reconcile(c)
+        c.assert_mirror(ORG)
+        assert c.value("SELECT count(*) FROM sync.review WHERE org_id = %s AND kind = 'delete' AND state = 'open'", ORG) == 0
+
+
+def cut(c):
+    """From now on every list says that there is nothing."""
+    c.sim.fault("empty_list", 1, match="GET /")
+
+
+@test(timeout=120)
+def gone_for_good_or_not():
+    """A deleted record takes two looks, a merged one none, and one that comes back has everything it had."""
+    with church("gone", people=200, env={"OF_SECOND_LOOK_MS": "2500"}) as c:
+        removed = c.sim.edits("delete", 1)[0]["id"]
+        merged = c.sim.edits("merge", 1)[0]["id"]
+        since = seq(c)
+        poll(c)
+        reconcile(c)
+        single = [t for t in asked_since(c, since) if t.startswith(f"/people/v2/people/{removed}?")]
+        times = [e["t_ms"] for e in c.sim.requests(1) if e["target"].startswith(f"/people/v2/people/{removed}?")]
+        assert len(single) == 2 and times[1] - times[0] >= 2400, (single, times)
+        assert not [t for t in asked_since(c, since) if t.startswith(f"/people/v2/people/{merged}?")]
+        c.assert_mirror(ORG)
+        ident = c.query("SELECT l.external_id FROM sync.external_link l JOIN openfaith_edges e ON e.\"orgId\" = l.org_id AND "
+                        "(e.\"sourceEntityId\" = l.entity_id OR e.\"targetEntityId\" = l.entity_id) WHERE l.org_id = %s AND "
+                        "l.external_type = 'Person' AND l.state = 'linked' AND e.\"deletedAt\" IS NULL "
+                        "GROUP BY 1 ORDER BY count(DISTINCT e.\"relationshipType\") DESC, 1 LIMIT 1", ORG)[0][0]
+        c.sim.fault("status404", 1, match=f"/people/v2/people/{ident}?")
+        c.query("INSERT INTO sync.work (org_id, adapter, direction, record_type, record_id, reason) "
+                "VALUES (%s, 'pco', 'in', 'Person', %s, 'missing')", ORG, ident)
+        c.settle(ORG)
+        assert c.value("SELECT state FROM sync.external_link WHERE org_id = %s AND external_type = 'Person' AND external_id = %s",
+                       ORG, ident) == "deleted"
+        c.sim.clear_faults()
+        reconcile(c)
+        c.assert_mirror(ORG)
+
+
+@test(timeout=90)
+def by_the_clock():
+    """`set --poll`: the schedule polls by itself, a stopped connection waits, resume polls at once."""
+    with church("clock", people=100) as c:
+        c.ctl("set", ORG, "pco", "--poll", "2")
+        c.ctl("set", ORG, "pco", "--poll", "3600", "--type", "Donation")
+        person = "SELECT count(*) FROM openfaith_people WHERE \"orgId\" = %s"
+        gifts = 'SELECT count(*) FROM openfaith_donations WHERE "orgId" = %s'
+        n, m = c.value(person, ORG), c.value(gifts, ORG)
+        c.sim.edits("add", 3)
+        c.sim.edits("add_donation", 3)
+        wait_until(lambda: c.value(person, ORG) == n + 3, 20, "three new people")
+        assert c.value(gifts, ORG) == m
+        c.ctl("pause", ORG, "pco")
+        c.sim.edits("add", 2)
+        time.sleep(3)
+        assert c.value(person, ORG) == n + 3
+        c.ctl("set", ORG, "pco", "--poll", "3600")
+        c.ctl("resume", ORG, "pco")
+        wait_until(lambda: c.value(person, ORG) == n + 5, 20, "two more")
+        wait_until(lambda: c.value(gifts, ORG) == m + 3, 20, "the gifts")
