@@ -19,7 +19,6 @@ struct sim_answer {
     bool done;             /* carried out */
     const char *rec_type;  /* of the record that was written, NULL none */
     char rec_id[32];
-    struct sim_buf names;  /* JSON array: attributes and relationships that were sent */
 };
 
 struct sim_call {

@@ -237,7 +237,6 @@ static int act(struct control *c, struct sim_church *church)
                             : "null");
     SIM_LIT(c->out, "}\n");
     sim_buf_free(&answer.body);
-    sim_buf_free(&answer.names);
     free(body_text);
     return 200;
 }

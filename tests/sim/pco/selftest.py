@@ -794,6 +794,7 @@ def write_faults(sim):
     sim.control("DELETE", "faults")
     entries = [json.loads(x) for x in sim.control("GET", "ledger?org=3&writes=1").splitlines()]
     body = {json.loads(e["body"])["data"]["attributes"]["first_name"]: e for e in entries if "body" in e}
+    expect([body[f"Cut-{k}"]["names"] for k in ("status409", "lost")], [["first_name", "last_name"]] * 2)
     expect((body["Cut-lost"]["done"], body["Cut-lost"]["heard"], body["Cut-lost"]["status"]), (True, False, 0))
     expect((body["Cut-delay"]["done"], body["Cut-delay"]["heard"]), (True, True))
     expect((body["Cut-done_status"]["done"], body["Cut-done_status"]["heard"]), (True, False))

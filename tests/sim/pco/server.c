@@ -5,6 +5,7 @@
 #include "timer.h"
 
 #include <arpa/inet.h>
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <poll.h>
@@ -88,6 +89,30 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
     return r;
 }
 
+/* A JSON array of the attributes and relationships that a write sent, as far as it came. */
+static void list_names(const struct request *r, struct sim_buf *out)
+{
+    static const char *const parts[] = {"attributes", "relationships"};
+    cJSON *doc = !strcmp(r->method, "POST") || !strcmp(r->method, "PATCH")
+                     ? cJSON_ParseWithLength(r->body.data ? r->body.data : "", r->body.len)
+                     : NULL;
+    const cJSON *data = cJSON_GetObjectItemCaseSensitive(doc, "data"), *item;
+
+    for (size_t i = 0; data && i < SIM_COUNT(parts); i++) {
+        cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(data, parts[i]))
+        {
+            if (item->string) {
+                sim_buf_char(out, out->len ? ',' : '[');
+                sim_buf_json(out, item->string);
+            }
+        }
+    }
+    if (out->len) {
+        sim_buf_char(out, ']');
+    }
+    cJSON_Delete(doc);
+}
+
 static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
                          enum MHD_RequestTerminationCode code)
 {
@@ -99,6 +124,9 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
         return;
     }
     if (r->arrived) {
+        struct sim_buf names = {0};
+
+        list_names(r, &names);
         const struct sim_end end = {
             .status = r->status,
             .fault = r->fault ? sim_fault_name(r->fault->kind) : NULL,
@@ -111,13 +139,13 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
             .heard = was_heard(r, code),
             .type = r->answer.rec_type,
             .id = r->answer.rec_id,
-            .names = r->answer.names.len ? sim_buf_cstr(&r->answer.names) : NULL,
+            .names = names.len ? sim_buf_cstr(&names) : NULL,
             .body = sim_buf_cstr(&r->body)};
 
         sim_gate_finish(r->arrival.seq, &end, r->arrival.church);
+        sim_buf_free(&names);
     }
     sim_buf_free(&r->body);
-    sim_buf_free(&r->answer.names);
     sim_buf_free(&r->answer.body);
     free(r->target);
     free(r->path);

@@ -151,19 +151,12 @@ static const struct sim_write_link *link_by_name(const struct sim_write_type *ho
     return NULL;
 }
 
-static void note_name(struct sim_write *w, const char *name)
-{
-    sim_buf_char(&w->answer->names, w->answer->names.len ? ',' : '[');
-    sim_buf_json(&w->answer->names, name);
-}
-
 static void read_attribute(struct sim_write *w, const cJSON *value)
 {
     const struct sim_type_def *def = &sim_types[w->how->type];
     int attr = sim_attr_by_name(def, value->string);
     const struct sim_write_link *link = link_by_name(w->how, value->string, "_id");
 
-    note_name(w, value->string);
     if (link) {
         read_link(w, link, value, value->string);
     } else if (attr < 0 || attr >= def->value_count || (!(def->attrs[attr].flags & SIM_A_SET) && !w->church)) {
@@ -198,7 +191,6 @@ static void read_relationship(struct sim_write *w, const cJSON *rel)
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(rel, "data");
     char name[128];
 
-    note_name(w, rel->string);
     if (!data) {
         sim_refuse(w, "relationships", "is invalid");
     } else if (link) {
@@ -590,9 +582,6 @@ struct sim_rec *sim_write_handle(const struct sim_call *call, char *const *segme
         commit_batch(w, p.parent);
     } else {
         sim_answer_error(answer, 404, NULL);
-    }
-    if (answer->names.len) {
-        sim_buf_char(&answer->names, ']');
     }
     sim_buf_free(&w->errors);
     free(w->people.v);
