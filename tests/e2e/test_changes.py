@@ -70,6 +70,12 @@ def edits_become_rows_and_own_writes_do_not():
         rename(c, entity, "Grace")
         wait_until(lambda: first_name(c, 1, external) == "Grace", 20, "the edit at the church")
         assert ("person", entity) in hints(c), hints(c)
+        for number, fault in enumerate(("status401", "status429")):  # not carried out: repeated, and only then
+            c.sim.fault(fault, 1, match="PATCH", times=1)
+            since = len(c.sim.writes(1))
+            rename(c, entity, f"Grace {number}")
+            wait_until(lambda name=f"Grace {number}": first_name(c, 1, external) == name, 30, f"the edit after {fault}")
+            assert [w["status"] for w in c.sim.writes(1)[since:]] == [int(fault[-3:]), 200], c.sim.writes(1)[since:]
         before = len(c.sim.writes(1))
         c.sim.do("PATCH", f"/people/v2/people/{second_external}", {"first_name": "Ada"})
         c.ctl("sync", ORG, "pco")
