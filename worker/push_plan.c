@@ -126,7 +126,7 @@ enum of_code of_push_plan_delete(struct of_push_item *it, struct of_pg *db, cons
     if (!(p->type->verbs & OF_VERB_DELETE) || strcmp(deleted_by, theirs) == 0) {
         return over(it, db, ret, err);
     }
-    if (it->pj->conn->delete_there && !by_system) {
+    if ((it->pj->conn->delete_there && !by_system) || strcmp(it->reason, "delete asked") == 0) { /* or a person said so: review accept */
         p->verb = OF_VERB_DELETE;
         *ret = PUSH_NEXT_SEND;
         return OF_OK;

@@ -25,6 +25,9 @@ struct request {
     bool has_rate;
     int64_t rate_n, rate_s;
     char *base_url; /* owned; "" : the system's own; NULL: not given */
+    char *strategy; /* owned; of the connection; NULL: not given */
+    char *fields;   /* owned; "Person.firstName=ask,"; NULL: none */
+    int delete_there, push_first_link; /* -1: not given */
 };
 
 static void request_done(struct request *r)
@@ -33,6 +36,8 @@ static void request_done(struct request *r)
     of_secret_free(r->credentials);
     free(r->budget_key);
     free(r->base_url);
+    free(r->strategy);
+    free(r->fields);
 }
 
 static enum of_code read_file(const char *path, char **ret, size_t *ret_len, struct of_err *err)
@@ -131,16 +136,80 @@ static enum of_code read_base_url(const char *text, struct request *r, struct of
     return OF_OK;
 }
 
+static bool has_field(const struct of_adapter *a, const struct of_type *t, const char *field)
+{
+    for (const struct of_field *f = t->fields; f != NULL && f->attr != NULL; f++) {
+        OF_CLEANUP(of_freep) char *custom = of_asprintf("%s_%s", a->name, f->attr);
+        if (strcmp(f->column != NULL ? f->column : custom, field) == 0) {
+            return true;
+        }
+    }
+    for (const struct of_relation *rel = t->relations; rel != NULL && rel->key != NULL; rel++) {
+        OF_CLEANUP(of_freep) char *custom = of_asprintf("%s_%s", a->name, rel->key);
+        if (strcmp(rel->key, field) == 0 || (rel->kind == OF_REL_VALUE && strcmp(custom, field) == 0)) {
+            return true;
+        }
+    }
+    return t->kind == OF_KIND_VALUE; /* its fields are the church's own */
+}
+
+/* One of "ask", "Person.firstName=ask", "Person.firstName=default". */
+static enum of_code read_strategy(const char *one, const struct of_adapter *a, struct request *r, struct of_err *err)
+{
+    static const char *const strategies[] = {"last_write_wins", "field_merge", "chms_wins", "openfaith_wins", "ask", NULL};
+    static const char *const of_fields[] = {"last_write_wins", "field_merge", "chms_wins", "openfaith_wins", "ask", "default", NULL};
+    const char *equals = strchr(one, '=');
+    const char *dot = strchr(one, '.');
+    if (equals == NULL) {
+        OF_TRY(one_of("--strategy", one, strategies, err));
+        free(r->strategy);
+        r->strategy = of_strdup(one);
+        return OF_OK;
+    }
+    OF_TRY(one_of("--strategy", equals + 1, of_fields, err));
+    OF_CLEANUP(of_freep) char *type = of_strndup(one, (size_t)((dot != NULL && dot < equals ? dot : equals) - one));
+    OF_CLEANUP(of_freep) char *field = dot != NULL && dot < equals ? of_strndup(dot + 1, (size_t)(equals - dot - 1)) : NULL;
+    const struct of_type *t = of_type_find(a, type);
+    if (field == NULL || t == NULL || !has_field(a, t, field)) {
+        return of_err_set(err, OF_E_INVALID, "--strategy: %.60s is no TYPE.FIELD of %s", one, a->name);
+    }
+    OF_CLEANUP(of_freep) char *before = r->fields;
+    r->fields = of_asprintf("%s%s,", before != NULL ? before : "", one);
+    return OF_OK;
+}
+
+static enum of_code read_strategies(const char *text, const struct of_adapter *a, struct request *r, struct of_err *err)
+{
+    while (*text != '\0') {
+        size_t len = strcspn(text, ",");
+        OF_CLEANUP(of_freep) char *one = of_strndup(text, len);
+        OF_TRY(read_strategy(one, a, r, err));
+        text += len + (text[len] == ',');
+    }
+    return OF_OK;
+}
+
+static enum of_code read_switch(const char *option, const char *text, int *ret, struct of_err *err)
+{
+    static const char *const words[] = {"on", "off", NULL};
+    if (text != NULL) {
+        OF_TRY(one_of(option, text, words, err));
+        *ret = strcmp(text, "on") == 0;
+    }
+    return OF_OK;
+}
+
 static enum of_code read_request(const struct of_ctl *ctl, const struct of_adapter *adapter, struct request *r, struct of_err *err)
 {
     static const char *const modes[] = {"bidirectional", "openfaith", "chms", NULL};
-    static const char *const strategies[] = {"last_write_wins", "field_merge", "chms_wins", "openfaith_wins", "ask", NULL};
     if (ctl->mode != NULL) {
         OF_TRY(one_of("--mode", ctl->mode, modes, err));
     }
     if (ctl->strategy != NULL) {
-        OF_TRY(one_of("--strategy", ctl->strategy, strategies, err));
+        OF_TRY(read_strategies(ctl->strategy, adapter, r, err));
     }
+    OF_TRY(read_switch("--delete-there", ctl->delete_there, &r->delete_there, err));
+    OF_TRY(read_switch("--push-first-link", ctl->push_first_link, &r->push_first_link, err));
     if (ctl->rate != NULL) {
         OF_TRY(read_rate(ctl->rate, r, err));
     }
@@ -163,15 +232,49 @@ static void set_text(char **place, const char *value)
     *place = of_strdup_null(value);
 }
 
+/* {"Person.firstName":"ask"} with what was asked for over it. */
+static void merge_fields(struct of_ctl_connection *c, const struct request *r)
+{
+    struct of_err err = OF_ERR_INIT;
+    OF_CLEANUP(of_json_freep) struct of_json *old = NULL;
+    struct of_buf b = OF_BUF_INIT(65536);
+    if (of_json_parse(c->field_strategies, strlen(c->field_strategies), 65536, &old, &err) != OF_OK) {
+        old = NULL;
+    }
+    of_buf_char(&b, '{');
+    for (const struct of_json *n = of_json_first(old); n != NULL; n = of_json_next(n)) {
+        OF_CLEANUP(of_freep) char *key = of_asprintf("%s=", of_json_key(n));
+        if (strstr(r->fields, key) == NULL) {
+            of_ctl_json_text(&b, of_json_key(n), of_json_text(n));
+        }
+    }
+    for (const char *p = r->fields; *p != '\0'; p += strcspn(p, ",") + 1) {
+        size_t key = strcspn(p, "=");
+        OF_CLEANUP(of_freep) char *name = of_strndup(p, key);
+        OF_CLEANUP(of_freep) char *value = of_strndup(p + key + 1, strcspn(p, ",") - key - 1);
+        if (strcmp(value, "default") != 0) {
+            of_ctl_json_text(&b, name, value);
+        }
+    }
+    of_ctl_json_end(&b, '}');
+    set_text(&c->field_strategies, of_buf_text(&b));
+    of_buf_done(&b);
+}
+
 /* Puts what was asked for over what was there. */
 static void merge(struct of_ctl_connection *c, const struct of_ctl *ctl, const struct request *r, of_scope scope)
 {
     if (ctl->mode != NULL) {
         set_text(&c->mode, ctl->mode);
     }
-    if (ctl->strategy != NULL) {
-        set_text(&c->strategy, ctl->strategy);
+    if (r->strategy != NULL) {
+        set_text(&c->strategy, r->strategy);
     }
+    if (r->fields != NULL) {
+        merge_fields(c, r);
+    }
+    c->delete_there = r->delete_there >= 0 ? r->delete_there : c->delete_there;
+    c->push_first_link = r->push_first_link >= 0 ? r->push_first_link : c->push_first_link;
     if (r->base_url != NULL) {
         set_text(&c->base_url, r->base_url[0] != '\0' ? r->base_url : NULL);
     }
@@ -264,6 +367,9 @@ static void print_outcome(struct of_ctl *ctl, const struct of_ctl_connection *c,
         of_ctl_json_text(&ctl->out, "adapter", c->adapter->name);
         of_ctl_json_text(&ctl->out, "mode", c->mode);
         of_ctl_json_text(&ctl->out, "strategy", c->strategy);
+        of_buf_fmt(&ctl->out, "\"fieldStrategies\":%s,", c->field_strategies);
+        of_ctl_json_bool(&ctl->out, "deleteThere", c->delete_there);
+        of_ctl_json_bool(&ctl->out, "pushFirstLink", c->push_first_link);
         of_ctl_json_text(&ctl->out, "types", types);
         of_ctl_json_text(&ctl->out, "added", added);
         of_ctl_json_i64(&ctl->out, "generation", c->generation);
@@ -277,6 +383,14 @@ static void print_outcome(struct of_ctl *ctl, const struct of_ctl_connection *c,
     }
     of_ctl_say(&ctl->out, "%s %s %s (%s), mode %s, conflicts: %s", c->org, o->fresh ? "is connected to" : "now has",
                c->adapter->product, c->adapter->name, c->mode, c->strategy);
+    if (strcmp(c->field_strategies, "{}") != 0) {
+        of_ctl_say(&ctl->out, "conflicts of single fields: %s", c->field_strategies);
+    }
+    if (c->delete_there || c->push_first_link) {
+        of_ctl_say(&ctl->out, "%s%s%s", c->delete_there ? "deletions are carried out there" : "",
+                   c->delete_there && c->push_first_link ? "; " : "",
+                   c->push_first_link ? "what a first link keeps as OpenFaith's is sent" : "");
+    }
     of_ctl_say(&ctl->out, "types: %s", types);
     if (added[0] != '\0') {
         of_ctl_say(&ctl->out, "added, since others depend on them: %s", added);
@@ -305,7 +419,7 @@ static enum of_code in_transaction(struct of_ctl *ctl, struct of_ctl_connection 
 static enum of_code change(struct of_ctl *ctl, bool creating, struct of_err *err)
 {
     OF_CLEANUP(of_ctl_connection_done) struct of_ctl_connection c = {.org = NULL};
-    OF_CLEANUP(request_done) struct request r = {.has_scope = false};
+    OF_CLEANUP(request_done) struct request r = {.has_scope = false, .delete_there = -1, .push_first_link = -1};
     OF_CLEANUP(keyring_freep) struct of_keyring *ring = NULL;
     struct outcome out = {.fresh = false};
     OF_TRY(of_ctl_connection_name(ctl, &c, err));
@@ -337,7 +451,8 @@ enum of_code of_ctl_connect(struct of_ctl *ctl, struct of_err *err)
 enum of_code of_ctl_set(struct of_ctl *ctl, struct of_err *err)
 {
     if (ctl->mode == NULL && ctl->strategy == NULL && ctl->types == NULL && ctl->rate == NULL && ctl->credentials == NULL &&
-        ctl->base_url == NULL && ctl->poll == NULL && ctl->type == NULL) {
+        ctl->base_url == NULL && ctl->poll == NULL && ctl->type == NULL && ctl->delete_there == NULL &&
+        ctl->push_first_link == NULL) {
         return of_err_set(err, OF_E_INVALID, "set: nothing to change; see openfaithctl set --help");
     }
     return change(ctl, false, err);

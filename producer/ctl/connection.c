@@ -40,7 +40,7 @@ enum of_code of_ctl_connection_name(const struct of_ctl *ctl, struct of_ctl_conn
 
 void of_ctl_connection_done(struct of_ctl_connection *c)
 {
-    char **texts[] = {&c->mode, &c->strategy, &c->types, &c->base_url, &c->state, &c->reason};
+    char **texts[] = {&c->mode, &c->strategy, &c->types, &c->base_url, &c->state, &c->reason, &c->field_strategies};
     for (size_t i = 0; i < OF_ARRAY_LEN(texts); i++) {
         free(*texts[i]);
         *texts[i] = NULL;
@@ -64,6 +64,7 @@ enum of_code of_ctl_connection_lock(struct of_ctl *ctl, struct of_ctl_connection
     if (!c->exists) {
         c->strategy = of_strdup("last_write_wins");
         c->state = of_strdup("disconnected");
+        c->field_strategies = of_strdup("{}");
         return OF_OK;
     }
     c->mode = of_strdup(of_pgres_text(res, 0, 0));
@@ -76,6 +77,9 @@ enum of_code of_ctl_connection_lock(struct of_ctl *ctl, struct of_ctl_connection
     c->generation = of_pgres_i64(res, 0, 7);
     c->reason = of_strdup_null(of_pgres_text_null(res, 0, 8));
     c->finished = of_pgres_bool(res, 0, 9);
+    c->field_strategies = of_strdup(of_pgres_text(res, 0, 10));
+    c->delete_there = of_pgres_bool(res, 0, 11);
+    c->push_first_link = of_pgres_bool(res, 0, 12);
     return OF_OK;
 }
 
@@ -128,6 +132,9 @@ enum of_code of_ctl_connection_put(struct of_ctl *ctl, struct of_ctl_connection 
     arg_optional_i64(&args, c->rate_s);
     of_pg_arg_text(&args, budget_key);
     of_pg_arg_text(&args, c->state);
+    of_pg_arg_jsonb(&args, c->field_strategies);
+    of_pg_arg_bool(&args, c->delete_there);
+    of_pg_arg_bool(&args, c->push_first_link);
     OF_TRY(of_pg_run(ctl->db, &of_sql_ctl_connection_put, &args, &res, err));
     c->generation = of_pgres_i64(res, 0, 0);
     return OF_OK;

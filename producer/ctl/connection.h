@@ -11,9 +11,11 @@ struct of_ctl_connection {
     const char *org;
     const struct of_adapter *adapter;
     bool exists; /* a row is there; else the rest is what a new one begins with */
+    char *field_strategies; /* owned JSON: {"Person.firstName":"ask"} */
     char *mode, *strategy, *types, *base_url, *state, *reason; /* owned; mode NULL on a new one, base_url NULL: the system's own */
     int64_t rate_n, rate_s;                                    /* -1: the system's own; rate_n 0: off */
     int64_t generation;
+    bool delete_there, push_first_link;
     bool finished; /* no type of it is on its way */
 };
 

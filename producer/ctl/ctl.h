@@ -25,10 +25,23 @@ enum {
     OF_CTL_OPT_TIMEOUT = 1U << 7,
     OF_CTL_OPT_RESTART = 1U << 8,
     OF_CTL_OPT_LIMIT = 1U << 9,
-    OF_CTL_OPT_TYPE = 1U << 10,
-    OF_CTL_OPT_POLL = 1U << 11,
+    OF_CTL_OPT_ORG = 1U << 10,
+    OF_CTL_OPT_ADAPTER = 1U << 11,
+    OF_CTL_OPT_TYPE = 1U << 12,
+    OF_CTL_OPT_RECORD = 1U << 13,
+    OF_CTL_OPT_CAUSE = 1U << 14,
+    OF_CTL_OPT_SINCE = 1U << 15,
+    OF_CTL_OPT_REASON = 1U << 16,
+    OF_CTL_OPT_TAKE = 1U << 17,
+    OF_CTL_OPT_DELETE_THERE = 1U << 18,
+    OF_CTL_OPT_PUSH_FIRST = 1U << 19,
+    OF_CTL_OPT_DRY_RUN = 1U << 20,
+    OF_CTL_OPT_UNMASK = 1U << 21,
+    OF_CTL_OPT_PACE = 1U << 22,
+    OF_CTL_OPT_POLL = 1U << 23,
 };
 
+enum { OF_CTL_WORDS_MAX = 256 };
 enum { OF_CTL_NEED_NOTHING = 0, OF_CTL_NEED_CONF = 1, OF_CTL_NEED_DB = 3 /* and a fitting schema */ };
 
 struct of_ctl {
@@ -36,11 +49,11 @@ struct of_ctl {
     struct of_pg *db;
     struct of_buf out; /* printed at the end */
     /* arguments; texts borrowed from argv, NULL where not given */
-    const char *words[4];
+    const char *words[OF_CTL_WORDS_MAX];
     int n_words;
-    bool json, restart, help;
+    bool json, restart, help, dry_run, unmask;
     const char *mode, *credentials, *base_url, *types, *rate, *strategy, *timeout, *limit;
-    const char *type, *poll;
+    const char *org, *adapter, *type, *record, *cause, *since, *reason, *take, *delete_there, *push_first_link, *poll;
 };
 
 struct of_ctl_command {
@@ -92,8 +105,21 @@ enum of_code of_ctl_status(struct of_ctl *ctl, struct of_err *err);
 enum of_code of_ctl_watch(struct of_ctl *ctl, struct of_err *err);
 enum of_code of_ctl_settle(struct of_ctl *ctl, struct of_err *err);
 enum of_code of_ctl_work_list(struct of_ctl *ctl, struct of_err *err);
+enum of_code of_ctl_work_retry(struct of_ctl *ctl, struct of_err *err);
+enum of_code of_ctl_work_release(struct of_ctl *ctl, struct of_err *err);
+enum of_code of_ctl_dlq_stats(struct of_ctl *ctl, struct of_err *err);
 enum of_code of_ctl_dlq_list(struct of_ctl *ctl, struct of_err *err);
 enum of_code of_ctl_dlq_show(struct of_ctl *ctl, struct of_err *err);
+enum of_code of_ctl_dlq_export(struct of_ctl *ctl, struct of_err *err);
+enum of_code of_ctl_dlq_replay(struct of_ctl *ctl, struct of_err *err);
+enum of_code of_ctl_dlq_discard(struct of_ctl *ctl, struct of_err *err);
+enum of_code of_ctl_explain(struct of_ctl *ctl, struct of_err *err);
 enum of_code of_ctl_review_list(struct of_ctl *ctl, struct of_err *err);
+enum of_code of_ctl_review_show(struct of_ctl *ctl, struct of_err *err);
+enum of_code of_ctl_review_accept(struct of_ctl *ctl, struct of_err *err);
+enum of_code of_ctl_review_reject(struct of_ctl *ctl, struct of_err *err);
+enum of_code of_ctl_push(struct of_ctl *ctl, struct of_err *err);
+enum of_code of_ctl_link(struct of_ctl *ctl, struct of_err *err);
+enum of_code of_ctl_unlink(struct of_ctl *ctl, struct of_err *err);
 
 #endif

@@ -17,6 +17,13 @@ enum { EXIT_DONE = 0, EXIT_USAGE = 64, EXIT_MISSING = 69, EXIT_BUG = 70, EXIT_AG
     (OF_CTL_OPT_JSON | OF_CTL_OPT_MODE | OF_CTL_OPT_CREDENTIALS | OF_CTL_OPT_BASE_URL | OF_CTL_OPT_TYPES |             \
      OF_CTL_OPT_RATE | OF_CTL_OPT_STRATEGY)
 
+#define DLQ_OPTIONS                                                                                                    \
+    (OF_CTL_OPT_JSON | OF_CTL_OPT_LIMIT | OF_CTL_OPT_ORG | OF_CTL_OPT_ADAPTER | OF_CTL_OPT_TYPE | OF_CTL_OPT_RECORD |  \
+     OF_CTL_OPT_CAUSE | OF_CTL_OPT_SINCE)
+#define WORK_OPTIONS (OF_CTL_OPT_JSON | OF_CTL_OPT_ADAPTER | OF_CTL_OPT_TYPE | OF_CTL_OPT_RECORD)
+#define SET_OPTIONS                                                                                                    \
+    (CONNECT_OPTIONS | OF_CTL_OPT_POLL | OF_CTL_OPT_TYPE | OF_CTL_OPT_DELETE_THERE | OF_CTL_OPT_PUSH_FIRST)
+
 static const struct of_ctl_command commands[] = {
     {"migrate", "", 0, 0, OF_CTL_OPT_JSON, OF_CTL_NEED_CONF, of_ctl_migrate,
      "bring the database to this program's schema, create what is missing of the topics",
@@ -39,7 +46,7 @@ static const struct of_ctl_command commands[] = {
      "  {\"type\":\"oauth\",\"client_id\":\"...\",\"client_secret\":\"...\",\"refresh_token\":\"...\",\"access_token\":\"...\",\n"
      "   \"expires_at\":SECONDS}\n"
      "It is stored encrypted; the file may be deleted afterwards.\n"},
-    {"set", "ORG ADAPTER [options]", 2, 2, CONNECT_OPTIONS | OF_CTL_OPT_POLL | OF_CTL_OPT_TYPE, OF_CTL_NEED_DB, of_ctl_set, "change a connection",
+    {"set", "ORG ADAPTER [options]", 2, 2, SET_OPTIONS, OF_CTL_NEED_DB, of_ctl_set, "change a connection",
      "Only what is given changes. A sync that runs goes on with the new settings; types that are added start it anew.\n"},
     {"pause", "ORG ADAPTER", 2, 2, OF_CTL_OPT_JSON, OF_CTL_NEED_DB, of_ctl_pause, "stop a connection until resume",
      "What is in work ends within seconds; everything else waits, nothing is lost.\n"},
@@ -65,14 +72,49 @@ static const struct of_ctl_command commands[] = {
      "wait until nothing is in flight",
      "Waits until all that is in the topics is consumed, no phase is unfinished and no work is ready, leased or waiting; exit\n"
      "0. When the time (300 s) is over it lists what is owed; exit 75.\n"},
+    {"explain", "ORG ENTITY_ID [FIELD]", 2, 3, OF_CTL_OPT_JSON, OF_CTL_NEED_DB, of_ctl_explain,
+     "who set a value, when, by which rule, what it replaced",
+     "FIELD: a column (firstName) or a custom field's name (pco_nickname); default: all that was ever decided. What is not in\n"
+     "the journal was made by the first sync, or changed in OpenFaith.\n"},
+    {"push", "ORG ADAPTER ID...", 3, OF_CTL_WORDS_MAX, OF_CTL_OPT_JSON, OF_CTL_NEED_DB, of_ctl_push,
+     "send records of OpenFaith, also those that are made there by it",
+     "ID: entity ids. A linked record is compared and what differs is sent; one that is not linked is made there, whatever the\n"
+     "connection's mode. Workers do it; settle waits for it.\n"},
+    {"link", "ORG ADAPTER ID TYPE EXTERNAL_ID", 5, 5, OF_CTL_OPT_JSON, OF_CTL_NEED_DB, of_ctl_link,
+     "say that a record there and one here are the same",
+     "Refused where either is linked already: unlink it first. The values are merged as at a first link.\n"},
+    {"unlink", "ORG ADAPTER TYPE EXTERNAL_ID", 4, 4, OF_CTL_OPT_JSON, OF_CTL_NEED_DB, of_ctl_unlink,
+     "say that a record there and its partner here are not the same",
+     "Both stay; neither is matched, made or sent again until somebody links it. Undoes link.\n"},
     {"work list", "[ORG] [--limit N]", 0, 1, OF_CTL_OPT_JSON | OF_CTL_OPT_LIMIT, OF_CTL_NEED_DB, of_ctl_work_list,
      "what waits, why, since when", "Oldest first; dead letters are in dlq list.\n"},
-    {"dlq list", "[ORG] [--limit N]", 0, 1, OF_CTL_OPT_JSON | OF_CTL_OPT_LIMIT, OF_CTL_NEED_DB, of_ctl_dlq_list,
+    {"work retry", "ORG [filters]", 1, 1, WORK_OPTIONS, OF_CTL_NEED_DB, of_ctl_work_retry, "try now what waits for its time", ""},
+    {"work release", "ORG [filters]", 1, 1, WORK_OPTIONS, OF_CTL_NEED_DB, of_ctl_work_release, "let parked work go on", ""},
+    {"dlq stats", "[ORG] [filters]", 0, 1, DLQ_OPTIONS, OF_CTL_NEED_DB, of_ctl_dlq_stats, "dead letters by cause",
+     "A cause is a class of failures and its words without numbers and values; its name serves as --cause.\n"},
+    {"dlq list", "[ORG] [filters]", 0, 1, DLQ_OPTIONS, OF_CTL_NEED_DB, of_ctl_dlq_list,
      "dead letters: records that cannot be synchronized", "Oldest first, with place and cause, never with values.\n"},
-    {"dlq show", "ORG ADAPTER TYPE ID", 4, 4, OF_CTL_OPT_JSON, OF_CTL_NEED_DB, of_ctl_dlq_show, "one dead letter, whole",
-     "TYPE and ID as dlq list prints them.\n"},
+    {"dlq show", "ORG ADAPTER TYPE ID", 4, 4, OF_CTL_OPT_JSON | OF_CTL_OPT_UNMASK, OF_CTL_NEED_DB, of_ctl_dlq_show,
+     "one dead letter, whole", "TYPE and ID as dlq list prints them. Values of people are shown as *** without --unmask.\n"},
+    {"dlq export", "[ORG] [filters]", 0, 1, DLQ_OPTIONS | OF_CTL_OPT_UNMASK, OF_CTL_NEED_DB, of_ctl_dlq_export,
+     "dead letters as JSON lines", "Values of people are *** without --unmask.\n"},
+    {"dlq replay", "[ORG] [filters]", 0, 1, DLQ_OPTIONS | OF_CTL_OPT_DRY_RUN | OF_CTL_OPT_PACE | OF_CTL_OPT_REASON,
+     OF_CTL_NEED_DB, of_ctl_dlq_replay, "give dead letters another try",
+     "The records are looked at as they are now, so nothing old overwrites anything newer, and what was replayed already is left\n"
+     "alone. Interrupted it goes on when run again. It is written to the journal.\n"},
+    {"dlq discard", "[ORG] [filters] --reason WORDS", 0, 1, DLQ_OPTIONS | OF_CTL_OPT_DRY_RUN | OF_CTL_OPT_REASON, OF_CTL_NEED_DB,
+     of_ctl_dlq_discard, "give dead letters up", "The next change of such a record is tried again. It is written to the journal.\n"},
     {"review list", "[ORG] [--limit N]", 0, 1, OF_CTL_OPT_JSON | OF_CTL_OPT_LIMIT, OF_CTL_NEED_DB, of_ctl_review_list,
      "what waits for a person's decision", "Ambiguous matches come with their candidates, scores and reasons.\n"},
+    {"review show", "REVIEW", 1, 1, OF_CTL_OPT_JSON, OF_CTL_NEED_DB, of_ctl_review_show, "one question, whole",
+     "A conflict comes with the values of both sides.\n"},
+    {"review accept", "REVIEW [--take WHAT]", 1, 1, OF_CTL_OPT_JSON | OF_CTL_OPT_TAKE, OF_CTL_NEED_DB, of_ctl_review_accept,
+     "decide a question with yes",
+     "match: they are the same (--take ENTITY_ID where there are several candidates). conflict: --take theirs or --take ours.\n"
+     "delete: carry it out there. unlinked: make it there. What moved since it was asked is shown again instead (exit 75).\n"},
+    {"review reject", "REVIEW", 1, 1, OF_CTL_OPT_JSON, OF_CTL_NEED_DB, of_ctl_review_reject, "decide a question with no",
+     "match: none of the candidates is it. conflict: each side keeps its own until it changes again. delete: it stays there.\n"
+     "unlinked: it stays here only.\n"},
     {"config show", "", 0, 0, OF_CTL_OPT_JSON, OF_CTL_NEED_CONF, of_ctl_config_show, "the settings in force",
      "Secrets print as ***.\n"},
 };
@@ -91,8 +133,23 @@ static const struct option {
      "external types in scope (Person,Email); what they depend on is added; default: all"},
     {"--rate", "N/SECONDS|off", OF_CTL_OPT_RATE, offsetof(struct of_ctl, rate),
      "requests per period; default: the system's documented limit"},
-    {"--strategy", "NAME", OF_CTL_OPT_STRATEGY, offsetof(struct of_ctl, strategy),
-     "both sides changed: last_write_wins (default), field_merge, chms_wins, openfaith_wins, ask"},
+    {"--strategy", "NAME|TYPE.FIELD=NAME", OF_CTL_OPT_STRATEGY, offsetof(struct of_ctl, strategy),
+     "both sides changed: last_write_wins (default), field_merge, chms_wins, openfaith_wins,\n"
+     "                         ask; of one field: Person.firstName=ask (=default: removes it); several with commas"},
+    {"--delete-there", "on|off", OF_CTL_OPT_DELETE_THERE, offsetof(struct of_ctl, delete_there),
+     "carry deletions of OpenFaith out there; off (default): a person is asked"},
+    {"--push-first-link", "on|off", OF_CTL_OPT_PUSH_FIRST, offsetof(struct of_ctl, push_first_link),
+     "mode chms: send what a first link keeps as OpenFaith's (default off)"},
+    {"--org", "ORG", OF_CTL_OPT_ORG, offsetof(struct of_ctl, org), "of one organization"},
+    {"--adapter", "ADAPTER", OF_CTL_OPT_ADAPTER, offsetof(struct of_ctl, adapter), "of one system"},
+    {"--record", "ID", OF_CTL_OPT_RECORD, offsetof(struct of_ctl, record), "one record"},
+    {"--cause", "CAUSE", OF_CTL_OPT_CAUSE, offsetof(struct of_ctl, cause), "of one cause, as dlq stats names it"},
+    {"--since", "WHEN", OF_CTL_OPT_SINCE, offsetof(struct of_ctl, since), "since a moment: 30s, 15m, 2h, 3d ago, or 2026-01-31T12:00:00Z"},
+    {"--dry-run", NULL, OF_CTL_OPT_DRY_RUN, offsetof(struct of_ctl, dry_run), "say what would be done, do nothing"},
+    {"--rate", "N", OF_CTL_OPT_PACE, offsetof(struct of_ctl, rate), "at most so many in a second"},
+    {"--reason", "WORDS", OF_CTL_OPT_REASON, offsetof(struct of_ctl, reason), "for the journal"},
+    {"--unmask", NULL, OF_CTL_OPT_UNMASK, offsetof(struct of_ctl, unmask), "show values of people"},
+    {"--take", "WHAT", OF_CTL_OPT_TAKE, offsetof(struct of_ctl, take), "theirs, ours, or an entity id"},
     {"--base-url", "URL", OF_CTL_OPT_BASE_URL, offsetof(struct of_ctl, base_url),
      "scheme and host of API and token requests (http allowed); \"default\": the system's own"},
     {"--timeout", "SECONDS", OF_CTL_OPT_TIMEOUT, offsetof(struct of_ctl, timeout), "how long to wait (default 300)"},
@@ -113,7 +170,7 @@ static void write_help(struct of_buf *b)
     of_buf_str(b, "usage: openfaithctl COMMAND [arguments] [--json] [--help]\n\n"
                   "Operates openfaith-sync: connects organizations, shows what happens, and what is stuck and why.\n\nCommands:\n");
     for (size_t i = 0; i < OF_ARRAY_LEN(commands); i++) {
-        of_buf_fmt(b, "  %-12s %s\n", commands[i].name, commands[i].summary);
+        of_buf_fmt(b, "  %-14s %s\n", commands[i].name, commands[i].summary);
     }
     of_buf_str(b, "\nopenfaithctl COMMAND --help explains one. Options: --json answers in JSON, --version prints the version.\n"
                   "\nSettings (environment; NAME_FILE gives a file that holds the value):\n");

@@ -7,9 +7,10 @@ from procs import REPO, program
 from runner import test
 
 EXPECTED = os.path.join(REPO, "tests/e2e/expected/help.txt")
-COMMANDS = ("migrate", "keys new", "keys rotate", "connect", "set", "pause", "resume", "disconnect", "sync", "poll", "reconcile",
-            "status", "watch",
-            "settle", "work list", "dlq list", "dlq show", "review list", "config show")
+COMMANDS = ("migrate", "keys new", "keys rotate", "connect", "set", "pause", "resume", "disconnect", "sync", "poll", "reconcile", "status", "watch",
+            "settle", "explain", "push", "link", "unlink", "work list", "work retry", "work release", "dlq stats", "dlq list",
+            "dlq show", "dlq export", "dlq replay", "dlq discard", "review list", "review show", "review accept", "review reject",
+            "config show")
 
 
 def said(name, *words):
@@ -28,7 +29,7 @@ def help_texts():
     text = said("openfaithctl", "--help")
     for command in COMMANDS:
         assert f"  {command} " in text, f"{command} is not in the list"
-    listed = [line[2:14].strip() for line in text.split("Commands:\n")[1].split("\n\n")[0].splitlines()]
+    listed = [line[2:16].strip() for line in text.split("Commands:\n")[1].split("\n\n")[0].splitlines()]
     assert sorted(listed) == sorted(COMMANDS), listed
     text += "".join(said("openfaithctl", *command.split(), "--help") for command in COMMANDS)
     text += said("openfaith-scheduler", "--help")

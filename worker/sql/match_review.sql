@@ -1,7 +1,11 @@
 -- params: 7
 -- What is not certain waits for a person. $1 org, $2 adapter, $3 type, $4 entity tag; a row per candidate: $5 ids, $6 candidates,
 -- $7 "score reason,reason".
-WITH x AS (SELECT * FROM unnest($5::text[], $6::text[], $7::text[]) AS x (ext, eid, why)),
+-- A candidate that a person rejected is none any more.
+WITH x AS MATERIALIZED (SELECT * FROM unnest($5::text[], $6::text[], $7::text[]) AS x (ext, eid, why)
+    WHERE NOT EXISTS (SELECT FROM sync.review r JOIN sync.review_candidate c ON c.review_id = r.id AND c.entity_id = x.eid
+        WHERE r.org_id = $1 AND r.adapter = $2 AND r.external_type = $3 AND r.external_id = x.ext AND r.kind = 'match'
+        AND r.state = 'rejected')),
 k AS MATERIALIZED (
     SELECT l.* FROM (SELECT DISTINCT ext FROM x) i
     CROSS JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3

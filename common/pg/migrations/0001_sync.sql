@@ -209,6 +209,11 @@ CREATE INDEX work_out ON sync.work (org_id, adapter, record_type, record_id)
     WHERE direction = 'out' AND (state = 'leased' OR intent IS NOT NULL);
 CREATE INDEX work_state ON sync.work (state, first_at) WHERE state IN ('parked', 'dead');
 
+-- What failures have in common: their class and their words without numbers and quoted values.
+CREATE FUNCTION sync.cause_of(class text, words text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT substr(md5(coalesce(class, '') || '|' || regexp_replace(lower(coalesce(words, '')), '"[^"]*"|''[^'']*''|[0-9]+', '#', 'g')), 1, 10)
+$$;
+
 -- No cache: the numbers must follow the order in time of the reads, over all sessions.
 CREATE SEQUENCE sync.read_seq;
 
@@ -274,6 +279,8 @@ CREATE TABLE sync.review (
 CREATE UNIQUE INDEX review_open ON sync.review (org_id, adapter, kind, external_type, external_id, field) WHERE state = 'open';
 -- asked once per entity, also after a no
 CREATE UNIQUE INDEX review_unlinked ON sync.review (org_id, adapter, entity_id) WHERE kind = 'unlinked' AND state <> 'obsolete';
+-- what was answered about a record before: a candidate that was rejected is not proposed again
+CREATE INDEX review_record ON sync.review (org_id, adapter, external_type, external_id);
 CREATE TABLE sync.review_candidate (
     review_id bigint NOT NULL REFERENCES sync.review (id) ON DELETE CASCADE,
     entity_id text NOT NULL,

@@ -1,0 +1,5 @@
+-- What is parked gets another try, whatever it waits for. $1 org, $2 adapter, $3 type, $4 id (null: all)
+-- params: 4
+UPDATE sync.work SET state = 'ready', due_at = now(), attempts = 0, gen = gen + 1, waits_for = NULL
+WHERE org_id = $1 AND ($2::text IS NULL OR adapter = $2) AND ($3::text IS NULL OR record_type = $3)
+  AND ($4::text IS NULL OR record_id = $4) AND state = 'parked';
