@@ -12,6 +12,7 @@
 #include "common/time/time.h"
 
 #define OF_KAFKA_MAX_HEADERS 16
+#define OF_KAFKA_MAX_TOPICS 16 /* kept; others are looked up each time */
 #define OF_KAFKA_FREE_WAIT_MS 5000
 #define OF_KAFKA_MESSAGE_TIMEOUT_MS 30000
 
@@ -23,6 +24,8 @@ struct of_kafka_producer {
     pthread_mutex_t lock;
     pthread_cond_t settled; /* in_flight fell to 0 */
     atomic_llong in_flight; /* produced, not reported */
+    rd_kafka_topic_t *topics[OF_KAFKA_MAX_TOPICS]; /* looked up by name only once: added under lock, never removed */
+    atomic_int n_topics;
 };
 
 /* What a message carries through librdkafka. */
@@ -96,6 +99,9 @@ void of_kafka_producer_free(struct of_kafka_producer *p)
         }
         atomic_store(&p->stop, true);
         pthread_join(p->thread, NULL);
+    }
+    for (int i = 0; i < atomic_load(&p->n_topics); i++) {
+        rd_kafka_topic_destroy(p->topics[i]);
     }
     if (p->rk) {
         rd_kafka_destroy(p->rk);
@@ -176,6 +182,38 @@ static rd_kafka_headers_t *of_kafka_headers_make(const struct of_kafka_header *h
     return made;
 }
 
+static rd_kafka_topic_t *of_kafka_topic_known(struct of_kafka_producer *p, const char *topic)
+{
+    int n = atomic_load(&p->n_topics);
+    for (int i = 0; i < n; i++) {
+        if (strcmp(rd_kafka_topic_name(p->topics[i]), topic) == 0) {
+            return p->topics[i];
+        }
+    }
+    return NULL;
+}
+
+/* The topic's handle, kept by the producer; NULL: there are too many. */
+static rd_kafka_topic_t *of_kafka_topic_get(struct of_kafka_producer *p, const char *topic)
+{
+    rd_kafka_topic_t *t = of_kafka_topic_known(p, topic);
+    if (t) {
+        return t;
+    }
+    pthread_mutex_lock(&p->lock);
+    t = of_kafka_topic_known(p, topic);
+    int n = atomic_load(&p->n_topics);
+    if (!t && n < OF_KAFKA_MAX_TOPICS) {
+        t = rd_kafka_topic_new(p->rk, topic, NULL);
+        if (t) {
+            p->topics[n] = t;
+            atomic_store(&p->n_topics, n + 1);
+        }
+    }
+    pthread_mutex_unlock(&p->lock);
+    return t;
+}
+
 enum of_code of_kafka_produce(struct of_kafka_producer *p, const char *topic, const char *key, const void *payload,
                               size_t len, const struct of_kafka_header *headers, of_kafka_delivered_fn *done,
                               void *arg, struct of_err *err)
@@ -188,8 +226,13 @@ enum of_code of_kafka_produce(struct of_kafka_producer *p, const char *topic, co
         const void *in;
         void *out;
     } value = {.in = payload}, key_value = {.in = key}; /* librdkafka copies, but does not say const */
+    rd_kafka_topic_t *rkt = of_kafka_topic_get(p, topic);
+    union {
+        const void *in;
+        void *out;
+    } where = {.in = rkt ? (const void *)rkt : topic};
     rd_kafka_resp_err_t code = rd_kafka_producev(
-        p->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(key_value.out, key ? strlen(key) : 0),
+        p->rk, rkt ? RD_KAFKA_VTYPE_RKT : RD_KAFKA_VTYPE_TOPIC, where.out, RD_KAFKA_V_KEY(key_value.out, key ? strlen(key) : 0),
         RD_KAFKA_V_VALUE(value.out, len), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_OPAQUE(delivery),
         made ? RD_KAFKA_VTYPE_HEADERS : RD_KAFKA_VTYPE_END, made, RD_KAFKA_V_END);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
