@@ -378,20 +378,21 @@ class Cluster:
             self.connected[org] = {"index": org_index, "mode": mode, "types": types}
         return done
 
-    def status(self, org):
+    def status(self, org, adapter="pco"):
         """The one connection's object of `status --json`."""
-        found = [item for item in (self.ctl_json("status", org) or []) if item["org"] == org]
+        found = [item for item in (self.ctl_json("status", org) or [])
+                 if item["org"] == org and item.get("adapter", adapter) == adapter]
         return found[0] if found else None
 
-    def wait_state(self, org, state, timeout):
-        return wait_until(lambda: (lambda s: s if s and s["state"] == state else None)(self.status(org)), timeout,
+    def wait_state(self, org, state, timeout, adapter="pco"):
+        return wait_until(lambda: (lambda s: s if s and s["state"] == state else None)(self.status(org, adapter)), timeout,
                           f"{org}: state {state!r}", interval=0.3)
 
-    def wait_active(self, org, timeout=120):
+    def wait_active(self, org, timeout=120, adapter="pco"):
         try:
-            return self.wait_state(org, ACTIVE, timeout)
+            return self.wait_state(org, ACTIVE, timeout, adapter)
         except HarnessError as cause:
-            raise HarnessError(f"{cause}\nstatus: {json.dumps(self.status(org), indent=1)}\n{self.owed()}") from None
+            raise HarnessError(f"{cause}\nstatus: {json.dumps(self.status(org, adapter), indent=1)}\n{self.owed()}") from None
 
     def settle(self, org=None, timeout=120):
         args = ["settle"] + ([org] if org else []) + ["--timeout", str(int(timeout))]
