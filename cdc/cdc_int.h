@@ -39,6 +39,14 @@ struct of_cdc_table {
 
 struct of_cdc_pending;
 
+/* A commit that connected somebody and that may not be visible yet: decoding runs ahead of visibility. The next reader must meet it
+ * in its snapshot of sync.connection or in its stream, so until it is visible it is not confirmed. */
+struct of_cdc_unseen {
+    struct of_cdc_commit *commit;
+    uint64_t xid;
+};
+enum { OF_CDC_UNSEEN_MAX = 64 };
+
 /* The commit whose rows are being published. */
 struct of_cdc_current {
     struct of_cdc_commit *commit; /* NULL: none */
@@ -70,6 +78,9 @@ struct of_cdc {
     uint32_t stream_xid; /* of the streamed block that we are in; 0: none */
     uint64_t newest_xid; /* 64 bits: what the 32 of the wire are close to */
     struct of_cdc_pending *pending; /* rows that wait for their organization to be looked up, and all after them */
+    struct of_cdc_unseen unseen[OF_CDC_UNSEEN_MAX];
+    int n_unseen;
+    struct of_mono unseen_at; /* when it was looked last */
     struct of_buf message, org;
     uint64_t system_id;
     uint32_t timeline;
@@ -118,6 +129,8 @@ OF_MUSTCHECK enum of_code of_cdc_publish(struct of_cdc *c, struct of_cdc_commit 
                                          const struct of_cdc_current *at, struct of_err *err);
 /* Looks up whose the waiting rows are and publishes them. */
 OF_MUSTCHECK enum of_code of_cdc_sink_flush(struct of_cdc *c, struct of_err *err);
+/* Lets go of those commits that have become visible. */
+OF_MUSTCHECK enum of_code of_cdc_sink_see(struct of_cdc *c, struct of_err *err);
 bool of_cdc_sink_is_idle(const struct of_cdc *c);
 /* Waits until all that was published is acknowledged. */
 OF_MUSTCHECK enum of_code of_cdc_drain(struct of_cdc *c, struct of_err *err);

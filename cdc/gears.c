@@ -57,6 +57,7 @@ enum of_code of_cdc_tend(struct of_cdc *c, struct of_err *err)
         return of_err_set(err, OF_E_STOPPED, "asked to stop");
     }
     OF_TRY(check_producer(c, err));
+    OF_TRY(of_cdc_sink_see(c, err));
     move_confirmed(c);
     if (c->gear == OF_CDC_STREAM && c->stream != NULL) {
         OF_TRY(tell(c, false, err));
@@ -110,7 +111,7 @@ enum of_code of_cdc_stream(struct of_cdc *c, struct of_err *err)
         OF_TRY(take_stream(c, err));
         OF_TRY(of_cdc_sink_flush(c, err));
         OF_TRY(of_cdc_tend(c, err));
-        bool waiting = of_cdc_tracker_in_flight(c->tracker) > 0 || c->confirmed != c->told;
+        bool waiting = !of_cdc_tracker_is_empty(c->tracker) || c->confirmed != c->told;
         OF_TRY(of_pgstream_wait(c->stream, waiting ? WAIT_ACK_MS : WAIT_IDLE_MS, err));
     }
     /* what was read so far is acknowledged and confirmed; the other gear goes on after it */
@@ -167,6 +168,17 @@ static enum of_code advance_slot(struct of_cdc *c, of_lsn end, struct of_err *er
     return OF_OK;
 }
 
+/* Until all connections that were read are visible: as long as a standby that does not answer puts that off, nothing can be
+ * confirmed, and the batch waits. */
+static enum of_code wait_visible(struct of_cdc *c, struct of_err *err)
+{
+    while (c->n_unseen > 0) {
+        of_cdc_sleep(c, WAIT_ACK_MS);
+        OF_TRY(of_cdc_tend(c, err));
+    }
+    return OF_OK;
+}
+
 /* One batch: read, acknowledged, confirmed. flushed: up to here the WAL was safe before. */
 static enum of_code one_batch(struct of_cdc *c, of_lsn flushed, int64_t limit, struct of_err *err)
 {
@@ -178,6 +190,7 @@ static enum of_code one_batch(struct of_cdc *c, of_lsn flushed, int64_t limit, s
     c->unusable = 0;
     of_pgstream_free(OF_TAKE(c->stream));
     OF_TRY(of_cdc_drain(c, err));
+    OF_TRY(wait_visible(c, err));
     /* fewer than asked for: that was all up to here, so what nobody here is told of need not be kept either */
     of_lsn end = c->batch_messages < limit ? OF_MAX(c->batch_end, flushed) : c->batch_end;
     return end > c->told ? advance_slot(c, end, err) : OF_OK;

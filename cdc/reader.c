@@ -116,8 +116,8 @@ static enum of_code session(struct of_cdc *c, struct of_err *err)
     c->tracker = of_cdc_tracker_new();
     of_cdc_sink_reset(c);
     OF_TRY(of_cdc_prepare(c, err));
-    /* After the slot: connections made before are in this snapshot, those made later in the stream. Of those in between both
-     * speak, and the stream has the last word. */
+    /* After the slot: connections whose commit is confirmed are in this snapshot, those made later in the stream. Of those in
+     * between both speak, and the stream has the last word. */
     OF_TRY(load_wanted(c, err));
     OF_TRY(of_kafka_producer_new_timeout(c->conf->kafka_brokers, "openfaith-cdc", LINGER_MS, 0, &c->producer, err));
     for (;;) {
@@ -163,6 +163,7 @@ static void end_session(struct of_cdc *c)
     of_cdc_sink_reset(c);
     of_cdc_tracker_free(c->tracker);
     c->tracker = NULL;
+    c->n_unseen = 0;
     of_cdc_set_gear(c, OF_CDC_NO_GEAR);
 }
 

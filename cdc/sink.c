@@ -18,6 +18,7 @@
 #define PENDING_ROWS 8192
 #define PENDING_BYTES ((size_t)4 * 1024 * 1024)
 #define WAIT_MS 50
+#define SEE_MS 5
 
 /* Rows of txn.h that are no changes of OpenFaith's tables. */
 #define OP_CONNECTED 'C'
@@ -224,6 +225,43 @@ static enum of_code hold_back(struct of_cdc *c, const struct of_cdc_table *t, ch
     return OF_OK;
 }
 
+/* --- commits that may not be visible yet --- */
+
+static void note_unseen(struct of_cdc *c)
+{
+    if (c->n_unseen < OF_CDC_UNSEEN_MAX && (c->n_unseen == 0 || c->unseen[c->n_unseen - 1].commit != c->current.commit)) {
+        of_cdc_commit_keep(c->current.commit);
+        c->unseen[c->n_unseen++] = (struct of_cdc_unseen){.commit = c->current.commit, .xid = c->current.xid};
+    }
+}
+
+enum of_code of_cdc_sink_see(struct of_cdc *c, struct of_err *err)
+{
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *xids = of_pgarr_new(OF_PG_INT8);
+    struct of_pgargs args = OF_PGARGS_INIT;
+    struct of_mono now = of_mono_now();
+    if (c->n_unseen == 0 || now.ms - c->unseen_at.ms < SEE_MS) {
+        return OF_OK;
+    }
+    c->unseen_at = now;
+    for (int i = 0; i < c->n_unseen; i++) {
+        of_pgarr_int8(xids, (int64_t)c->unseen[i].xid);
+    }
+    of_pg_arg_array(&args, xids);
+    OF_TRY(of_pg_run(c->db, &of_sql_cdc_visible, &args, &res, err));
+    int left = 0;
+    for (int i = 0; i < c->n_unseen; i++) {
+        if (of_pgres_bool(res, i, 0)) {
+            of_cdc_commit_let(c->unseen[i].commit);
+        } else {
+            c->unseen[left++] = c->unseen[i];
+        }
+    }
+    c->n_unseen = left;
+    return OF_OK;
+}
+
 /* --- a row of a committed transaction --- */
 
 static enum of_code truncated(struct of_cdc *c, const struct of_cdc_table *t, struct of_err *err)
@@ -244,6 +282,7 @@ static enum of_code committed(struct of_cdc *c, const struct of_cdc_table *t, ch
     enum of_code code = OF_OK;
     if (op == OP_CONNECTED || op == OP_DISCONNECTED) {
         of_cdc_wanted_set(c->wanted, org, org_len, id, id_len, op == OP_CONNECTED);
+        note_unseen(c);
         return OF_OK;
     }
     of_metric_inc(c->metrics.rows);

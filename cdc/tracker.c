@@ -11,7 +11,7 @@ struct of_cdc_commit {
     struct of_cdc_commit *next;
     uint64_t end;
     int64_t at_us;
-    atomic_llong held; /* messages not acknowledged; one more until it has ended */
+    atomic_llong held; /* messages not acknowledged, other reasons; one more until it has ended */
 };
 
 struct of_cdc_tracker {
@@ -101,6 +101,16 @@ void of_cdc_commit_release(struct of_cdc_commit *c)
     if (wanted != 0 && left < wanted) {
         wake(t);
     }
+}
+
+void of_cdc_commit_keep(struct of_cdc_commit *c)
+{
+    atomic_fetch_add(&c->held, 1);
+}
+
+void of_cdc_commit_let(struct of_cdc_commit *c)
+{
+    atomic_fetch_sub(&c->held, 1);
 }
 
 void of_cdc_commit_end(struct of_cdc_commit *c, uint64_t end)

@@ -19,6 +19,9 @@ struct of_cdc_commit *of_cdc_commit_open(struct of_cdc_tracker *t, int64_t at_us
 /* A message of it is about to be produced (or held back: another one comes by when it is produced). */
 void of_cdc_commit_hold(struct of_cdc_commit *c);
 void of_cdc_commit_release(struct of_cdc_commit *c);
+/* It may not be confirmed yet, for a reason that is no message; until of_cdc_commit_let(). */
+void of_cdc_commit_keep(struct of_cdc_commit *c);
+void of_cdc_commit_let(struct of_cdc_commit *c);
 /* All its messages are held. end: what to confirm then; 0: nothing. */
 void of_cdc_commit_end(struct of_cdc_commit *c, uint64_t end);
 /* of_kafka_delivered_fn; arg is the commit: releases it, or notes the failure. */

@@ -396,6 +396,49 @@ def connections_come_and_go():
         assert sorted(found) == [("o1", "i", "person_1"), ("o1", "t", ""), ("o2", "i", "person_3"), ("o2", "i", "person_4")], found
 
 
+@test(timeout=90)
+def delivered_before_visible():
+    """A standby does not answer: a connection is in the WAL, but not visible. Its organization's changes are told all the same, also
+    by a reader that starts meanwhile."""
+    with cluster("cdc-unseen", kafka="mock") as c:
+        prepare(c, ("o1",))
+        proc = c.add_cdc()
+        proc.wait_log("cdc.gear", 20)
+        c.query("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        c.query("SELECT pg_reload_conf()")
+        wait_until(lambda: c.value("SHOW synchronous_standby_names") == "nobody", 10, "the setting")
+
+        def connect():
+            with contextlib.closing(c.db()) as db, db.cursor() as cur:
+                cur.execute("SET synchronous_commit = on")
+                cur.execute("INSERT INTO sync.connection (org_id, adapter, mode, types) VALUES ('o2', 'pco', 'bidirectional', '{}')")
+        waiting = threading.Thread(target=connect, daemon=True)
+        waiting.start()
+
+        def write(ident):
+            c.query('INSERT INTO openfaith_people (id, "orgId", "createdAt") VALUES (%s, \'o2\', now())', ident)
+
+        def told(ident):
+            wait_until(lambda: any(e["id"] == ident for _, _, e in changes(c)), 10, f"{ident} is told", interval=0.3)
+        time.sleep(1)
+        assert c.value("SELECT count(*) FROM sync.connection") == 1
+        write("person_1")
+        told("person_1")
+        for gear, ident in ((STREAM, "person_2"), (BATCHES, "person_3")):
+            proc.kill9()
+            proc.env["OF_CDC_CATCHUP_BYTES"] = gear
+            proc.start()
+            proc.wait_log("cdc.gear", 20)
+            write(ident)
+            if gear == STREAM:
+                told(ident)
+        c.query("ALTER SYSTEM RESET synchronous_standby_names")
+        c.query("SELECT pg_reload_conf()")
+        waiting.join(10)
+        told("person_3")
+        wait_read(c, 10)
+
+
 @test(timeout=120)
 def slot_lost():
     """The slot is gone and 0.1 % of the rows changed meanwhile, some deleted: exactly those are told, and at most 1 % of all."""
