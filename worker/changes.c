@@ -161,8 +161,7 @@ static enum of_code write_some(struct batch *b, const struct pending *first, con
     }
     enum of_code code = of_pgpool_get(b->ch->w->pool, DB_WAIT_MS, &db, err);
     if (code == OF_OK) {
-        (void)OF_FAILPOINT("worker.before_hint_out");
-        code = of_out_write(db, out, found, b, err);
+        code = OF_FAILPOINT("worker.before_hint_out") ? of_err_set(err, OF_E_DB, "failpoint") : of_out_write(db, out, found, b, err);
         (void)OF_FAILPOINT("worker.after_hint_out");
     }
     of_pgpool_put(b->ch->w->pool, db);
