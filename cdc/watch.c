@@ -113,7 +113,7 @@ static void move_horizon(struct of_cdc *c, const struct of_pgres *res)
 
 static void warn(struct of_cdc *c, double hours, int holder)
 {
-    if (hours > WARN_HOURS || of_mono_now().ms - c->warned_at.ms < WARN_AGAIN_MS) {
+    if (hours > WARN_HOURS || (c->warned_at.ms != 0 && of_mono_now().ms - c->warned_at.ms < WARN_AGAIN_MS)) {
         return;
     }
     c->warned_at = of_mono_now();

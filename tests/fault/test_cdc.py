@@ -58,7 +58,7 @@ def wait_read(c, timeout=60):
 
 
 def metric(c, proc, name):
-    with urllib.request.urlopen(f"http://127.0.0.1:{c.http_port(proc)}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{c.http_port(proc)}/metrics", timeout=30) as answer:
         for line in answer.read().decode().splitlines():
             if line.startswith(name + " "):
                 return float(line.split()[1])
@@ -489,3 +489,67 @@ def slot_lost():
         proc.start()
         proc.wait_log("cdc.repaired", 60)
         wait_read(c)
+
+
+@test(timeout=90)
+def publication_dropped():
+    """Somebody drops a publication: it is made anew, the slot too since it cannot be read past the gap, and what changed is found."""
+    with cluster("cdc-publication", kafka="mock") as c:
+        prepare(c, ("o1",))
+        proc = c.add_cdc()
+        proc.wait_log("cdc.gear", 20)
+
+        def write(ident):
+            c.query('INSERT INTO openfaith_people (id, "orgId", "createdAt") VALUES (%s, \'o1\', now())', ident)
+
+        def told():
+            return {event["id"] for _, _, event in changes(c)}
+        write("person_1")
+        wait_read(c)
+        c.query("DROP PUBLICATION openfaith_cdm")
+        write("person_2")
+        wait_until(lambda: "person_2" in told(), 40, "the change in the gap", interval=0.5)
+        write("person_3")
+        wait_until(lambda: "person_3" in told(), 10, "the next change", interval=0.3)
+        assert c.value("SELECT count(*) FROM pg_publication_tables WHERE pubname = 'openfaith_cdm'") > 10
+        wait_read(c)
+
+
+@test(timeout=150)
+def broker_away_until_the_slot_is_lost():
+    """The broker does not answer: the reader says what holds the WAL and when the slot will be lost. It is lost; then, with the
+    broker, the reader makes it anew and finds what nobody read."""
+    with cluster("cdc-away", kafka="mock", settings={"max_slot_wal_keep_size": "64MB", "max_wal_size": "64MB", "min_wal_size": "32MB"},
+                 env={"OF_CDC_IN_FLIGHT": "10"}) as c:
+        prepare(c, ("o1",))
+        proc = c.add_cdc()
+        proc.wait_log("cdc.gear", 20)
+
+        def write(ident):
+            c.query('INSERT INTO openfaith_people (id, "orgId", "createdAt") VALUES (%s, \'o1\', now())', ident)
+        write("person_0")
+        wait_read(c)
+        c.query("CREATE TABLE noise (x text)")
+        c.kafka.proc.pause()
+        for i in range(1, 100):
+            write(f"person_{i}")
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not (
+                metric(c, proc, 'openfaith_cdc_held{by="broker"}') == 1 and metric(c, proc, "openfaith_cdc_hours_until_lost") < 10):
+            c.query("INSERT INTO noise SELECT repeat('x', 1000) FROM generate_series(1, 500) i")
+            time.sleep(0.5)
+        assert metric(c, proc, 'openfaith_cdc_held{by="broker"}') == 1
+        assert metric(c, proc, "openfaith_cdc_hours_until_lost") < 10
+        assert metric(c, proc, "openfaith_cdc_oldest_unconfirmed_seconds") > 5
+        assert metric(c, proc, "openfaith_cdc_in_flight") <= 10
+
+        def lost():
+            c.query("INSERT INTO noise SELECT repeat('x', 1000) FROM generate_series(1, 20000) i")
+            c.query("CHECKPOINT")
+            return c.value("SELECT coalesce(bool_and(wal_status = 'lost'), false) FROM pg_replication_slots")
+        wait_until(lost, 40, "the slot is lost")
+        c.kafka.proc.resume()
+        proc.wait_log("cdc.repaired", 60)
+        write("person_after")
+        want = {f"person_{i}" for i in range(100)} | {"person_after"}
+        wait_until(lambda: want <= {event["id"] for _, _, event in changes(c)}, 30, "all are told", interval=0.5)
