@@ -12,7 +12,7 @@
 #include "worker/phase.h"
 #include "worker/push.h"
 
-enum { BATCH = 1000, RUNNING = 2, DB_WAIT_MS = 10000, UNSEEN_MS = 5, UNSEEN_MAX_MS = 100 };
+enum { BATCH = 500, BUCKETS = 1024, RUNNING = 2, DB_WAIT_MS = 10000, UNSEEN_MS = 5, UNSEEN_MAX_MS = 100 };
 
 struct pending {
     struct pending *next;
@@ -20,17 +20,18 @@ struct pending {
     struct of_tracked m;
 };
 
-struct queue { /* of a partition */
-    int32_t partition;
+struct queue { /* of an organization; never empty */
+    char *org;
     struct pending *head, *tail;
+    struct queue *hash_next;
+    struct queue *ring_next;
 };
 
 struct of_changes {
     struct of_worker *w;
     pthread_mutex_t lock; /* of what follows */
-    struct queue *queues;
-    size_t n_queues, turn;
-    size_t n; /* in all queues */
+    struct queue *buckets[BUCKETS];
+    struct queue *ring_head, *ring_tail; /* whose turn it is */
     int running;
 };
 
@@ -71,29 +72,41 @@ struct of_changes *of_changes_new(struct of_worker *w)
     return ch;
 }
 
+static void queue_free(struct queue *q)
+{
+    pending_free(q->head);
+    free(q->org);
+    free(q);
+}
+
 void of_changes_free(struct of_changes *ch)
 {
     if (!ch) {
         return;
     }
-    for (size_t i = 0; i < ch->n_queues; i++) {
-        pending_free(ch->queues[i].head);
+    for (struct queue *q = ch->ring_head; q;) {
+        struct queue *next = q->ring_next;
+        queue_free(q);
+        q = next;
     }
-    free(ch->queues);
     (void)pthread_mutex_destroy(&ch->lock);
     free(ch);
 }
 
-static struct queue *queue_of(struct of_changes *ch, int32_t partition)
+static struct queue **bucket_of(struct of_changes *ch, const char *org)
 {
-    for (size_t i = 0; i < ch->n_queues; i++) {
-        if (ch->queues[i].partition == partition) {
-            return &ch->queues[i];
-        }
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (const char *p = org; *p; p++) {
+        h = (h ^ (unsigned char)*p) * UINT64_C(1099511628211);
     }
-    ch->queues = of_reallocarray(ch->queues, ch->n_queues + 1, sizeof *ch->queues);
-    ch->queues[ch->n_queues] = (struct queue){.partition = partition};
-    return &ch->queues[ch->n_queues++];
+    return &ch->buckets[(h ^ (h >> 32)) % BUCKETS];
+}
+
+static void line_up(struct of_changes *ch, struct queue *q)
+{
+    q->ring_next = NULL;
+    *(ch->ring_tail ? &ch->ring_tail->ring_next : &ch->ring_head) = q;
+    ch->ring_tail = q;
 }
 
 void of_changes_add(struct of_changes *ch, struct of_change *change, struct of_tracked m)
@@ -103,34 +116,49 @@ void of_changes_add(struct of_changes *ch, struct of_change *change, struct of_t
     p->m = m;
     *change = (struct of_change){.org = NULL};
     lock(ch);
-    struct queue *q = queue_of(ch, m.partition);
-    if (q->tail) {
+    struct queue **bucket = bucket_of(ch, p->change.org);
+    struct queue *q = *bucket;
+    while (q && strcmp(q->org, p->change.org) != 0) {
+        q = q->hash_next;
+    }
+    if (q) {
         q->tail->next = p;
     } else {
+        q = of_calloc(1, sizeof *q);
+        q->org = of_strdup(p->change.org);
         q->head = p;
+        q->hash_next = *bucket;
+        *bucket = q;
+        line_up(ch, q);
     }
     q->tail = p;
-    ch->n++;
     unlock(ch);
 }
 
-/* Under the lock: one of each partition in turn, so that each has its share of the batch. */
+/* Under the lock: one of each organization in turn, so that each has its share of the batch. */
 static struct pending *take(struct of_changes *ch)
 {
     struct pending *head = NULL;
     struct pending **last = &head;
-    for (int n = 0; n < BATCH && ch->n > 0;) {
-        struct queue *q = &ch->queues[ch->turn++ % ch->n_queues];
+    for (int n = 0; n < BATCH && ch->ring_head; n++) {
+        struct queue *q = ch->ring_head;
         struct pending *p = q->head;
-        if (p) {
-            q->head = p->next;
-            q->tail = q->head ? q->tail : NULL;
-            p->next = NULL;
-            *last = p;
-            last = &p->next;
-            ch->n--;
-            n++;
+        ch->ring_head = q->ring_next;
+        ch->ring_tail = ch->ring_head ? ch->ring_tail : NULL;
+        q->head = p->next;
+        p->next = NULL;
+        *last = p;
+        last = &p->next;
+        if (q->head) {
+            line_up(ch, q);
+            continue;
         }
+        struct queue **place = bucket_of(ch, q->org);
+        while (*place != q) {
+            place = &(*place)->hash_next;
+        }
+        *place = q->hash_next;
+        queue_free(q);
     }
     return head;
 }
@@ -288,7 +316,7 @@ void of_changes_flush(struct of_changes *ch)
     for (;;) {
         struct batch *b = NULL;
         lock(ch);
-        if (ch->n > 0 && ch->running < RUNNING && !atomic_load(&ch->w->stopping)) {
+        if (ch->ring_head && ch->running < RUNNING && !atomic_load(&ch->w->stopping)) {
             b = of_calloc(1, sizeof *b);
             b->ch = ch;
             b->head = take(ch);

@@ -3,8 +3,8 @@
 #define OF_WORKER_CHANGES_H
 
 /* Messages of openfaith.changes on their way into sync.work: gathered while a statement runs, written by the next one, ended.
- * So a lone change is written at once, and a flood in batches; partitions take turns, so that one church's flood delays no
- * other's. Bounded by what the intake holds of a partition. */
+ * So a lone change is written at once, and a flood in batches; churches take turns, so that one's flood delays no
+ * other's that was read. Bounded by what the intake holds of a partition. */
 
 #include "common/task/change.h"
 #include "worker/worker.h"

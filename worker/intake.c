@@ -15,6 +15,7 @@
 #define GAUGE_MS 1000
 #define FULL_ABOVE 2000 /* messages in hand of one partition */
 #define FULL_BELOW 1000
+#define CHANGES_SHARE 10 /* so many times as many changes: they are small, and what is read ahead need not wait behind a flood */
 #define COMMITS_MAX 256
 #define HAND_OVER_MS 600 /* of a revocation's second */
 #define REVOKE_WAIT_MS 250
@@ -91,13 +92,14 @@ static void check_full(struct of_intake *in)
     in->is_flooded = false;
     for (size_t i = 0; i < in->n_parts; i++) {
         struct of_intake_part *p = &in->parts[i];
-        size_t open = of_tracker_open(in->w->tracker, p->topic, p->partition);
+        bool is_changes = strcmp(of_intake_topics[p->topic], OF_TOPIC_CHANGES) == 0;
+        size_t open = of_tracker_open(in->w->tracker, p->topic, p->partition) / (is_changes ? CHANGES_SHARE : 1);
         bool is_full = open > FULL_ABOVE || (p->is_full && open > FULL_BELOW);
         if (is_full != p->is_full) {
             p->is_full = is_full;
             of_kafka_consumer_set_full(in->consumer, of_intake_topics[p->topic], p->partition, is_full);
         }
-        in->is_flooded = in->is_flooded || (is_full && strcmp(of_intake_topics[p->topic], OF_TOPIC_CHANGES) == 0);
+        in->is_flooded = in->is_flooded || (is_full && is_changes);
     }
 }
 
