@@ -427,8 +427,8 @@ enum of_code of_apply_create(struct of_apply *a, const struct of_type *type, con
     return create_entities(a, type, rest ? rest : ids, rest ? of_pgarr_len(rest) : n, err);
 }
 
-enum of_code of_apply_edges(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, int64_t *ret_done,
-                            struct of_err *err)
+enum of_code of_apply_edges(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids,
+                            const struct of_pgarr *fresh, int64_t *ret_done, struct of_err *err)
 {
     const struct of_type_sql *s = of_type_sql(type);
     if (type->kind == OF_KIND_VALUE) {
@@ -446,6 +446,9 @@ enum of_code of_apply_edges(struct of_apply *a, const struct of_type *type, cons
     of_pg_arg_text(&args, a->conn->adapter_name);
     of_pg_arg_array(&args, ids);
     of_pg_arg_text(&args, mode);
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *none = of_pgarr_new(OF_PG_TEXT);
+    of_pg_arg_bool(&args, fresh == NULL);
+    of_pg_arg_array(&args, fresh ? fresh : none);
     return of_pg_run_count(a->db, &s->edges, &args, ret_done, err);
 }
 

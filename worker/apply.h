@@ -49,9 +49,10 @@ OF_MUSTCHECK enum of_code of_apply_create(struct of_apply *a, const struct of_ty
 /* Linked records with something staged take it. */
 OF_MUSTCHECK enum of_code of_apply_populate(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids,
                                             struct of_err *err);
-/* Edges (and values) of linked records as base.seen says; *ret_done is the number of records that wait for nothing any more. */
+/* Edges (and values) of linked records as base.seen says; *ret_done is the number of records that wait for nothing any more.
+ * What somebody here deleted stays so, unless theirs names it anew: fresh holds such ("12 Campus/3"); NULL: all are. */
 OF_MUSTCHECK enum of_code of_apply_edges(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids,
-                                         int64_t *ret_done, struct of_err *err);
+                                         const struct of_pgarr *fresh, int64_t *ret_done, struct of_err *err);
 /* Records that are gone for good (404 and no merger): entities, edges and what they own are soft-deleted, links stay as
  * tombstones. */
 OF_MUSTCHECK enum of_code of_apply_gone(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids,

@@ -128,7 +128,7 @@ static void record_def(const struct of_type_sql *s, struct of_buf *b, bool with_
  * CTEs r, e, w: relations of the records in CTE b (external_id, entity_id, seen): edges where the other end is linked, a work row
  * that waits where it is not. mode is the parameter that holds b, o or c. */
 static void edge_ctes(const struct of_adapter *a, const struct of_type_sql *s, const char *mode, bool parent_known,
-                      struct of_buf *b)
+                      const char *only, struct of_buf *b)
 {
     const struct of_type *t = s->type;
     bool first = true;
@@ -150,6 +150,9 @@ static void edge_ctes(const struct of_adapter *a, const struct of_type_sql *s, c
             of_buf_fmt(b, " FROM jsonb_array_elements_text(b.seen -> '_many' -> '%s') m (ref)", rel->key);
         } else {
             of_buf_fmt(b, " FROM (SELECT b.seen -> '_rel' ->> '%s' AS ref) m WHERE m.ref IS NOT NULL", rel->key);
+            if (only[0]) { /* where it was agreed to differ ours stands */
+                of_buf_fmt(b, " AND NOT coalesce(b.agreed -> '_rel' ? '%s', false)", rel->key);
+            }
         }
         first = false;
     }
@@ -170,7 +173,7 @@ static void edge_ctes(const struct of_adapter *a, const struct of_type_sql *s, c
                "CASE WHEN self_source THEN '%s' ELSE ttag END, CASE WHEN self_source THEN other ELSE entity_id END, "
                "CASE WHEN self_source THEN ttag ELSE '%s' END, rtype, "
                "jsonb_build_object('relationshipKey', edge_key, 'source', $2 || '_direct'), now(), 'sync:' || $2 "
-               "FROM r WHERE other_state = 'linked' "
+               "FROM r WHERE other_state = 'linked'%s "
                "ON CONFLICT (\"orgId\", \"sourceEntityId\", \"targetEntityId\", \"relationshipType\") DO UPDATE "
                "SET \"deletedAt\" = NULL, \"deletedBy\" = NULL, \"updatedAt\" = now(), \"updatedBy\" = excluded.\"createdBy\", "
                "metadata = e.metadata || excluded.metadata WHERE e.\"deletedAt\" IS NOT NULL)"
@@ -183,7 +186,7 @@ static void edge_ctes(const struct of_adapter *a, const struct of_type_sql *s, c
                "ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE SET gen = w.gen + 1, "
                "waits_for = excluded.waits_for, state = CASE WHEN w.state IN ('waiting', 'parked') THEN excluded.state "
                "ELSE w.state END)",
-               t->entity, t->entity, t->name, mode);
+               t->entity, t->entity, only, t->name, mode);
 }
 
 static char *take(struct of_buf *b)
@@ -224,7 +227,7 @@ static void build_create(const struct of_adapter *a, struct of_type_sql *s)
                ", b AS MATERIALIZED (SELECT c.*, s.seen%s FROM c JOIN s ON s.link_id = c.id%s)",
                t->name, t->entity, t->owned ? ", f.parent_entity" : "", t->owned ? " JOIN f ON f.id = c.id" : "");
     if (s->has_edges) {
-        edge_ctes(a, s, "$5", t->owned, &b);
+        edge_ctes(a, s, "$5", t->owned, "", &b);
     } else {
         of_buf_str(&b, ", m AS (SELECT $5::text)"); /* every parameter has a type */
     }
@@ -265,15 +268,22 @@ static void build_edges(const struct of_adapter *a, struct of_type_sql *s)
     }
     struct of_buf b = OF_BUF_INIT(64 * 1024);
     OF_CLEANUP(of_freep) char *type = of_asprintf("'%s'", s->type->name);
-    of_buf_str(&b, "-- params: 4\nWITH b AS MATERIALIZED (SELECT l.external_id, l.entity_id, b.seen FROM unnest($3::text[]) x (ext)");
+    of_buf_str(&b, "-- params: 6\nWITH b AS MATERIALIZED (SELECT l.external_id, l.entity_id, b.seen, b.agreed "
+                   "FROM unnest($3::text[]) x (ext)");
     link_lookup(&b, "l", "id, external_id, entity_id, state", type, "x.ext");
-    base_lookup(&b, "b.seen", "l.id");
+    base_lookup(&b, "b.seen, b.agreed", "l.id");
     of_buf_str(&b, " WHERE l.state = 'linked')");
-    edge_ctes(a, s, "$4", false, &b);
+    edge_ctes(a, s, "$4", false,
+              " AND ($5::boolean OR r.external_id || ' ' || r.ref = ANY ($6::text[]) OR NOT EXISTS (SELECT FROM "
+              "public.openfaith_edges g WHERE g.\"orgId\" = $1 AND g.\"relationshipType\" = r.rtype "
+              "AND g.\"sourceEntityId\" = CASE WHEN self_source THEN entity_id ELSE other END "
+              "AND g.\"targetEntityId\" = CASE WHEN self_source THEN other ELSE entity_id END "
+              "AND g.\"deletedAt\" IS NOT NULL AND coalesce(g.\"deletedBy\", '') NOT LIKE 'sync:%'))",
+              &b);
     /* ids of records that wait for nothing any more come back */
     of_buf_str(&b, " SELECT b.external_id FROM b WHERE NOT EXISTS (SELECT FROM r WHERE r.external_id = b.external_id "
                    "AND coalesce(r.other_state, 'unmatched') IN ('unmatched', 'ambiguous'))");
-    s->edges = (struct of_sql){.name = of_asprintf("edges_%s_%s", a->name, s->type->name), .text = take(&b), .nparams = 4};
+    s->edges = (struct of_sql){.name = of_asprintf("edges_%s_%s", a->name, s->type->name), .text = take(&b), .nparams = 6};
 }
 
 static void build_load(const struct of_adapter *a, struct of_type_sql *s)

@@ -28,7 +28,8 @@ struct of_type_sql {
      * of entities, edges and of work rows for edges whose other end is not linked yet. Owned types: only below a linked
      * parent. Affects the entities made. */
     struct of_sql create;
-    /* $1 org, $2 adapter, $3 external ids, $4 mode: the edges of linked records as base.seen says. */
+    /* $1 org, $2 adapter, $3 external ids, $4 mode, $5 all are fresh, $6 fresh ones ("12 Campus/3"): the edges of linked records as
+     * base.seen says; one that somebody here deleted only where it is fresh. */
     struct of_sql edges;
     /* $1 org, $2 adapter, $3 external ids: what populate looks at, entity rows locked FOR NO KEY UPDATE in id order.
      * Gives external_id, entity_id, link id, external_updated_at (us), staged, seen, agreed, entity row, link state. */

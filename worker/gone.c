@@ -325,7 +325,7 @@ static enum of_code tie_again(struct of_apply *a, const struct of_type *t, const
         OF_TRY(of_pg_run(a->db, &of_sql_stage_moved, &args, NULL, err));
     }
     int64_t done = 0;
-    return of_apply_edges(a, t, ids, &done, err);
+    return of_apply_edges(a, t, ids, NULL, &done, err);
 }
 
 enum of_code of_apply_returned(struct of_apply *a, const struct of_pgarr *eids, struct of_err *err)

@@ -107,13 +107,20 @@ enum of_merge_side of_merge_by_strategy(const char *strategy, bool ours_is_newer
 /* What is known of one field before it is decided. */
 struct facts {
     const char *name;
+    const struct of_json *theirs, *ours; /* of a column; NULL: a custom field's elements */
     bool equal, theirs_empty, ours_empty, has_base, theirs_changed, ours_changed, spelled;
 };
 
-static bool is_frozen(const struct of_merge_in *in, const char *field)
+/* The same two values once more. */
+static bool is_frozen(const struct of_merge_in *in, const struct facts *f)
 {
     for (const struct of_json *n = of_json_first(in->frozen); n; n = of_json_next(n)) {
-        if (strcmp(of_json_text(n), field) == 0) {
+        const char *field = of_json_text(of_json_get(n, "field"));
+        const struct of_json *a = of_json_get(n, "a");
+        const struct of_json *b = of_json_get(n, "b");
+        if (field && strcmp(field, f->name) == 0 &&
+            ((!f->theirs && !f->ours) || (of_json_equal(a, f->theirs) && of_json_equal(b, f->ours)) ||
+             (of_json_equal(b, f->theirs) && of_json_equal(a, f->ours)))) {
             return true;
         }
     }
@@ -141,7 +148,7 @@ static enum choice decide(const struct of_merge_in *in, const struct facts *f, c
     if (f->has_base && !f->ours_changed && !f->theirs_changed) {
         return CHOICE_SETTLED;
     }
-    if (is_frozen(in, f->name)) {
+    if (is_frozen(in, f)) {
         *ret_rule = "frozen: two values alternate";
         return CHOICE_ASK;
     }
@@ -267,6 +274,8 @@ static void merge_column(const struct of_merge_in *in, struct of_merge_out *out,
     }
     bool is_email = strcmp(in->sql->entity->tag, "email") == 0 && strcmp(c->name, "address") == 0;
     struct facts f = {.name = c->name,
+                      .theirs = theirs,
+                      .ours = ours,
                       .equal = same(theirs, ours, c),
                       .theirs_empty = says_nothing(theirs, c),
                       .ours_empty = says_nothing(ours, c),
@@ -467,6 +476,11 @@ static void carry_relations(const struct of_merge_in *in, struct of_merge_out *o
     static const char *const groups[] = {"_rel", "_many"};
     for (size_t i = 0; i < OF_ARRAY_LEN(groups); i++) {
         struct of_buf b = OF_BUF_INIT(MERGE_MAX_BYTES);
+        for (const struct of_json *n = i == 0 ? of_json_first(in->keep_rel) : NULL; n; n = of_json_next(n)) {
+            char *value = json_of(n);
+            member(&b, of_json_key(n), value);
+            of_freep(&value);
+        }
         for (const struct of_json *n = of_json_first(of_json_get(in->agreed, groups[i])); n; n = of_json_next(n)) {
             const char *key = of_json_key(n);
             const struct of_json *now = of_json_get(of_json_get(in->staged, groups[i]), key);
@@ -508,6 +522,7 @@ void of_merge(const struct of_merge_in *in, struct of_merge_out *out)
     }
     merge_custom_fields(in, out);
     carry_relations(in, out);
+    out->kept_ours = out->kept_ours || in->rel_goes_out;
     /* a record that came back: what this system had deleted stands again */
     const char *by = of_json_text(of_json_get(in->row, "deletedBy"));
     if (!of_json_is_null(of_json_get(in->row, "deletedAt")) && by && strncmp(by, "sync:", 5) == 0) {

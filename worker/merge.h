@@ -27,7 +27,9 @@ struct of_merge_in {
     const char *strategy;                /* the connection's */
     const struct of_json *by_field;      /* {"Person.firstName":"ask"}; NULL: none */
     bool keep_first;                     /* mode chms: what a first link keeps as ours is not sent */
-    const struct of_json *frozen;        /* array of fields that must not change hands again; NULL: none */
+    const struct of_json *frozen;        /* [{"field","a","b"}]: values that alternate and must not change hands again; NULL: none */
+    const struct of_json *keep_rel;      /* {"primary_campus":"Campus/1"}: relations where ours stands, and what stays agreed */
+    bool rel_goes_out;                   /* one of them is to be sent */
     bool has_theirs_at;
     struct of_wall theirs_at;     /* their updated_at, by their clock */
     int64_t clock_offset_ms;      /* their clock minus ours */

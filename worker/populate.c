@@ -3,6 +3,7 @@
 
 #include "worker/apply.h"
 #include "worker/merge.h"
+#include "worker/relations.h"
 #include "worker_sql.h"
 
 enum { BODY_MAX = 8 * 1024 * 1024 };
@@ -27,12 +28,15 @@ struct batch {
         struct of_pgarr *e_ids;                     /* records whose edges are to be made sure of */
         struct of_pgarr *a_ids, *a_eids, *a_fields, *a_details; /* to be asked */
         struct of_pgarr *k_eids;                    /* entities of which something goes out */
+        struct of_pgarr *f_refs;                    /* relations that theirs names anew */
     } a;
+    struct of_rel_choices choices;                  /* relations in conflict */
+    struct of_pgres *alternating;
 };
 
 static const enum of_pgtype array_types[] = {OF_PG_TEXT, OF_PG_JSONB, OF_PG_BOOL,  OF_PG_TEXT, OF_PG_JSONB, OF_PG_TIMESTAMPTZ, OF_PG_TEXT,
                                              OF_PG_TEXT, OF_PG_TEXT,  OF_PG_JSONB, OF_PG_TEXT, OF_PG_TEXT,  OF_PG_TEXT,        OF_PG_TEXT,
-                                             OF_PG_TEXT, OF_PG_TEXT,  OF_PG_TEXT,  OF_PG_TEXT, OF_PG_JSONB, OF_PG_TEXT};
+                                             OF_PG_TEXT, OF_PG_TEXT,  OF_PG_TEXT,  OF_PG_TEXT, OF_PG_JSONB, OF_PG_TEXT, OF_PG_TEXT};
 
 static void batch_init(struct batch *b)
 {
@@ -59,11 +63,40 @@ static void batch_done(struct batch *b)
         of_buf_done(&m->agreed);
     }
     of_freep(&b->merged);
+    of_relations_done(&b->choices);
+    of_pgres_free(b->alternating);
 }
 
-/* Relations that theirs had and has no longer. */
-static void dropped_relations(struct of_apply *a, const struct of_type *t, const struct of_json *staged,
-                              const struct of_json *seen, const char *eid, struct batch *b)
+static const struct of_json *next_of(const struct of_json *array, const struct of_json *one)
+{
+    return of_json_type(array) == OF_JSON_ARRAY ? of_json_next(one) : NULL;
+}
+
+static const struct of_json *first_of(const struct of_json *n)
+{
+    return of_json_type(n) == OF_JSON_ARRAY ? of_json_first(n) : n;
+}
+
+static bool names(const struct of_json *list, const struct of_json *one)
+{
+    for (const struct of_json *n = first_of(list); n; n = next_of(list, n)) {
+        if (of_json_equal(one, n)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void drop(struct batch *b, const char *eid, const char *rtype, const char *ref)
+{
+    of_pgarr_text(b->a.d_eids, eid);
+    of_pgarr_text(b->a.d_types, rtype);
+    of_pgarr_text(b->a.d_refs, ref);
+}
+
+/* Relations that theirs had and has no longer go, those that it names anew come; where both sides changed one, as was decided. */
+static void relations(struct of_apply *a, const struct of_type *t, const struct of_json *staged, const struct of_json *seen,
+                      const char *ext, const char *eid, struct batch *b)
 {
     for (const struct of_relation *r = t->relations; r && r->key; r++) {
         if (r->kind != OF_REL_EDGE && r->kind != OF_REL_EDGES) {
@@ -75,24 +108,60 @@ static void dropped_relations(struct of_apply *a, const struct of_type *t, const
         const char *group = r->kind == OF_REL_EDGE ? "_rel" : "_many";
         const struct of_json *was = of_json_get(of_json_get(seen, group), r->key);
         const struct of_json *is = of_json_get(of_json_get(staged, group), r->key);
-        if (!was || !is) {
-            continue; /* not read: no statement about it */
+        const struct of_rel_choice *choice = of_relations_of(&b->choices, eid, r);
+        if (choice && choice->ours) {
+            continue;
         }
-        const struct of_json *one = of_json_type(was) == OF_JSON_ARRAY ? of_json_first(was) : was;
-        for (; one; one = of_json_type(was) == OF_JSON_ARRAY ? of_json_next(one) : NULL) {
-            const char *ref = of_json_text(one);
-            bool still = of_json_equal(one, is);
-            for (const struct of_json *n = of_json_type(is) == OF_JSON_ARRAY ? of_json_first(is) : NULL; n && !still;
-                 n = of_json_next(n)) {
-                still = of_json_equal(one, n);
+        for (const char *p = choice ? choice->now : ""; *p; p += strcspn(p, ",") + (p[strcspn(p, ",")] == ',')) {
+            OF_CLEANUP(of_freep) char *ref = of_strndup(p, strcspn(p, ","));
+            if (strcmp(ref, choice->theirs) != 0) {
+                drop(b, eid, rtype, ref);
             }
-            if (ref && !still) {
-                of_pgarr_text(b->a.d_eids, eid);
-                of_pgarr_text(b->a.d_types, rtype);
-                of_pgarr_text(b->a.d_refs, ref);
+        }
+        for (const struct of_json *one = is ? first_of(was) : NULL; one; one = next_of(was, one)) {
+            if (of_json_text(one) && !names(is, one)) { /* absent: not read, no statement about it */
+                drop(b, eid, rtype, of_json_text(one));
+            }
+        }
+        for (const struct of_json *one = first_of(is); one; one = next_of(is, one)) {
+            if (of_json_text(one) && (!was || !names(was, one) || of_json_get(seen, "_gone"))) {
+                OF_CLEANUP(of_freep) char *fresh = of_asprintf("%s %s", ext, of_json_text(one));
+                of_pgarr_text(b->a.f_refs, fresh);
             }
         }
     }
+}
+
+static void note_relation(struct batch *b, const char *ext, const char *eid, const struct of_rel_choice *c)
+{
+    struct of_buf v = OF_BUF_INIT(4096);
+    struct of_buf d = OF_BUF_INIT(4096);
+    const char *old = c->ours ? c->theirs : c->now;
+    const char *now = c->ours ? c->now : c->theirs;
+    of_buf_char(&v, '[');
+    of_buf_json_str(&v, old[0] ? old : NULL);
+    of_buf_char(&v, ',');
+    of_buf_json_str(&v, now[0] ? now : NULL);
+    of_buf_char(&v, ']');
+    OF_CLEANUP(of_freep) char *field = of_asprintf("_rel.%s", c->relation->key);
+    of_pgarr_text(b->a.j_eids, eid);
+    of_pgarr_text(b->a.j_ext, ext);
+    of_pgarr_text(b->a.j_fields, field);
+    of_pgarr_text(b->a.j_values, of_buf_text(&v));
+    of_pgarr_text(b->a.j_rules, c->rule);
+    if (c->ask) {
+        of_buf_str(&d, "{\"ours\":");
+        of_buf_json_str(&d, c->now[0] ? c->now : NULL);
+        of_buf_str(&d, ",\"theirs\":");
+        of_buf_json_str(&d, c->theirs[0] ? c->theirs : NULL);
+        of_buf_str(&d, ",\"why\":\"ask\"}");
+        of_pgarr_text(b->a.a_ids, ext);
+        of_pgarr_text(b->a.a_eids, eid);
+        of_pgarr_text(b->a.a_fields, field);
+        of_pgarr_text(b->a.a_details, of_buf_text(&d));
+    }
+    of_buf_done(&v);
+    of_buf_done(&d);
 }
 
 static enum of_code parse_opt(const struct of_pgres *res, int row, int col, struct of_json **ret, struct of_err *err)
@@ -155,6 +224,32 @@ static enum of_code take_merge(struct batch *b, struct of_merge_out *out, const 
     return of_json_parse(out->patch.data, out->patch.len, BODY_MAX, &m->patch, err);
 }
 
+/* What a person or the journal says about one record before it is merged. */
+static enum of_code decided_before(struct batch *b, const char *ext, const char *eid, struct of_merge_in *in, struct of_json **ret_keep,
+                                   struct of_json **ret_frozen, struct of_err *err)
+{
+    struct of_buf keep = OF_BUF_INIT(64 * 1024);
+    of_relations_agreed(&b->choices, eid, &keep);
+    enum of_code code = keep.len ? of_json_parse(keep.data, keep.len, BODY_MAX, ret_keep, err) : OF_OK;
+    of_buf_done(&keep);
+    OF_TRY(code);
+    for (size_t i = 0; i < b->choices.n; i++) {
+        const struct of_rel_choice *c = &b->choices.of[i];
+        if (strcmp(c->eid, eid) == 0) {
+            in->rel_goes_out = in->rel_goes_out || (c->ours && !c->ask);
+            note_relation(b, ext, eid, c);
+        }
+    }
+    for (int row = 0; b->alternating && row < of_pgres_rows(b->alternating); row++) {
+        if (strcmp(of_pgres_text(b->alternating, row, 0), eid) == 0) {
+            OF_TRY(parse_opt(b->alternating, row, 1, ret_frozen, err));
+        }
+    }
+    in->keep_rel = *ret_keep;
+    in->frozen = *ret_frozen;
+    return OF_OK;
+}
+
 static enum of_code merge_row(struct of_apply *a, const struct of_type *t, const struct of_pgres *res, int row, struct batch *b,
                               struct of_err *err)
 {
@@ -182,14 +277,15 @@ static enum of_code merge_row(struct of_apply *a, const struct of_type *t, const
                              .clock_offset_ms = c->clock_offset_ms,
                              .has_theirs_at = !of_pgres_is_null(res, row, 3),
                              .theirs_at = {.us = of_pgres_i64(res, row, 3)}};
+    OF_CLEANUP(of_json_freep) struct of_json *keep = NULL;
+    OF_CLEANUP(of_json_freep) struct of_json *frozen = NULL;
+    OF_TRY(decided_before(b, ext, eid, &in, &keep, &frozen, err));
     struct of_merge_out out;
     of_merge(&in, &out);
     enum of_code code = take_merge(b, &out, ext, eid, &in, OF_TAKE(entity), err);
     of_merge_done(&out);
     OF_TRY(code);
-    if (seen) {
-        dropped_relations(a, t, staged, seen, eid, b);
-    }
+    relations(a, t, staged, seen, ext, eid, b);
     of_pgarr_text(b->a.e_ids, ext);
     return OF_OK;
 }
@@ -309,7 +405,7 @@ static enum of_code write_edges(struct of_apply *a, const struct of_type *t, str
         OF_TRY(of_pg_run(a->db, &of_sql_edges_drop, &args, NULL, err));
     }
     int64_t done = 0;
-    return of_apply_edges(a, t, b->a.e_ids, &done, err);
+    return of_apply_edges(a, t, b->a.e_ids, b->a.f_refs, &done, err);
 }
 
 /* Of entities that come back other records tell, which have not changed. */
@@ -323,6 +419,24 @@ static enum of_code tie_returned(struct of_apply *a, const struct batch *b, stru
         }
     }
     return of_pgarr_len(eids) > 0 ? of_apply_returned(a, eids, err) : OF_OK;
+}
+
+/* Which fields have changed hands again and again today; only of records that are known. */
+static enum of_code look_before(struct of_apply *a, const struct of_pgres *rows, struct batch *b, struct of_err *err)
+{
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *eids = of_pgarr_new(OF_PG_TEXT);
+    for (int row = 0; row < of_pgres_rows(rows); row++) {
+        if (!of_pgres_is_null(rows, row, 5)) {
+            of_pgarr_text(eids, of_pgres_text(rows, row, 1));
+        }
+    }
+    if (of_pgarr_len(eids) == 0) {
+        return OF_OK;
+    }
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_array(&args, eids);
+    return of_pg_run(a->db, &of_sql_alternating, &args, &b->alternating, err);
 }
 
 enum of_code of_apply_populate(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, struct of_err *err)
@@ -353,7 +467,8 @@ enum of_code of_apply_populate(struct of_apply *a, const struct of_type *type, c
     }
     struct batch b;
     batch_init(&b);
-    enum of_code code = OF_OK;
+    enum of_code code = of_relations_look(a, type, res, &b.choices, err);
+    code = code == OF_OK ? look_before(a, res, &b, err) : code;
     for (int row = 0; row < of_pgres_rows(res) && code == OF_OK; row++) {
         code = merge_row(a, type, res, row, &b, err);
     }

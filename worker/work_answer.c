@@ -88,7 +88,7 @@ enum of_code of_work_try_edges(struct of_work_job *wj, struct of_apply *a, struc
     of_pg_arg_int8(&hold, it->fence);
     OF_TRY(of_pg_run(a->db, &of_sql_work_hold, &hold, &held, err));
     OF_TRY(one_id(&ids, it->id));
-    OF_TRY(of_apply_edges(a, it->type, ids, &tied, err));
+    OF_TRY(of_apply_edges(a, it->type, ids, NULL, &tied, err));
     OF_TRY(link_state(wj, a->db, it->type->name, it->id, state, sizeof state, err));
     bool linked = strcmp(state, "linked") == 0;
     if (linked && it->type->kind == OF_KIND_ENTITY) { /* whoever was merged away: the record names the kept one by now */

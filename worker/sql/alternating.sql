@@ -1,0 +1,14 @@
+-- params: 2
+-- Fields that went from one value to another, and back, again and again within a day. $1 org, $2 entity ids.
+-- Gives entity id, [{"field","a","b"}] of pairs that this system has decided between at least twice.
+SELECT p.entity_id, jsonb_agg(jsonb_build_object('field', p.field, 'a', p.a, 'b', p.b))
+FROM (
+    SELECT j.entity_id, j.field, least(j.old::text, j.new::text)::jsonb AS a, greatest(j.old::text, j.new::text)::jsonb AS b
+    FROM unnest($2::text[]) AS i (eid)
+    CROSS JOIN LATERAL (SELECT * FROM sync.journal j WHERE j.org_id = $1 AND j.entity_id = i.eid AND j.at > now() - interval '1 day'
+        AND j.field IS NOT NULL AND j.rule <> 'sent' AND j.rule NOT LIKE 'review%' AND j.rule NOT LIKE 'frozen%'
+        AND j.rule NOT LIKE 'first link%' OFFSET 0) j
+    GROUP BY 1, 2, 3, 4
+    HAVING count(*) >= 2
+) p
+GROUP BY p.entity_id
