@@ -2,7 +2,7 @@
 """People work on both sides at once: in the end both say the same."""
 import os
 
-from churn import Churn
+from churn import DELETING, Churn
 from harness import Cluster
 from procs import wait_until
 from runner import test
@@ -29,7 +29,7 @@ def small():
         c.settle(ORG)
         ours = Churn(c.db, ORG, SEED)
         for _ in range(5):
-            ours.step(20)
+            ours.step(20, DELETING)
             c.sim.edits("mixed", 20)
         quiet(c)
         c.ctl("sync", ORG, "pco")

@@ -14,6 +14,7 @@ CITIES = (("Oceanside", "CA", "92054"), ("Reno", "NV", "89501"), ("Rome", "NY", 
 WEIGHTS = {"edit_person": 25, "edit_custom": 8, "add_person": 10, "add_email": 8, "edit_email": 8, "edit_phone": 5,
            "edit_address": 5, "delete_email": 4, "edit_group": 3, "add_member": 4, "remove_member": 3, "edit_household": 4,
            "add_to_household": 3, "edit_fund": 1}
+DELETING = {**WEIGHTS, "delete_person": 4, "delete_household": 1}  # each is a question, unless the connection deletes there
 
 
 class Churn:
@@ -139,11 +140,20 @@ class Churn:
         ident = self.any(cur, "openfaith_addresses")
         return ident and self.set(cur, "openfaith_addresses", ident, streetLine1=self.word("Moved Street"))
 
-    def delete_email(self, cur):
-        ident = self.any(cur, "openfaith_emails")
+    def delete_any(self, cur, table):
+        ident = self.any(cur, table)
         if ident:
-            cur.execute('UPDATE openfaith_emails SET "deletedAt" = now(), "deletedBy" = %s WHERE id = %s', (self.user, ident))
+            cur.execute(f'UPDATE public."{table}" SET "deletedAt" = now(), "deletedBy" = %s WHERE id = %s', (self.user, ident))
         return ident
+
+    def delete_email(self, cur):
+        return self.delete_any(cur, "openfaith_emails")
+
+    def delete_person(self, cur):
+        return self.delete_any(cur, "openfaith_people")
+
+    def delete_household(self, cur):
+        return self.delete_any(cur, "openfaith_households")
 
     def edit_group(self, cur):
         ident = self.any(cur, "openfaith_groups", '"archivedAt" IS NULL')

@@ -10,7 +10,7 @@ import json
 import re
 
 from compare import GONE, Comparison
-from pco_expect import KINDS, attribute, parse_time
+from pco_expect import KINDS, attribute, parse_time, relation
 
 # made in Planning Center only (what refers to one of them here without a partner there cannot go out)
 NOT_MADE_THERE = {"openfaith_folders", "openfaith_fields", "openfaith_fieldOptions", "openfaith_groups",
@@ -106,8 +106,9 @@ class BothWays(Comparison):
     def check_entity(self, name, ident, record, keys, values):
         entity = self.entities.get((name, ident))
         row = self.rows[KINDS[name].table].get(entity) if entity else None
-        if row is not None and row["deletedAt"] is not None and self.deletions & {(name, ident), entity}:
-            return  # deleted here, and a person is asked about there
+        owner = ("Person", relation(record, "person")) if KINDS[name].table in NEEDS else None
+        if row is not None and row["deletedAt"] is not None and self.deletions & {(name, ident), entity, owner}:
+            return  # deleted here, and somebody is asked whether it (or whose it is) is to be deleted there
         super().check_entity(name, ident, record, keys, values)
 
     def check_field(self, name, ident, entity, column, theirs, row, before):
