@@ -72,13 +72,16 @@ static void a_former_assignment_does_nothing(void **state)
     struct of_tracker *t = of_tracker_new();
     of_tracker_assign(t, 0, 0, 1);
     of_tracker_begin(t, msg(0, 1, 1));
+    assert_true(of_tracker_is_held(t, msg(0, 1, 1)));
     of_tracker_revoke(t, 0, 0);
+    assert_false(of_tracker_is_held(t, msg(0, 1, 1)));
     assert_int_equal(of_tracker_open(t, 0, 0), 0);
     of_tracker_end(t, msg(0, 1, 1));
     assert_int_equal(moved(t), -1);
     of_tracker_again(t);
     assert_int_equal(moved(t), -1);
     of_tracker_assign(t, 0, 0, 2);
+    assert_false(of_tracker_is_held(t, msg(0, 1, 1)));
     of_tracker_begin(t, msg(0, 2, 1));
     of_tracker_end(t, msg(0, 1, 1));
     assert_int_equal(moved(t), -1);
