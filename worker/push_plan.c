@@ -299,7 +299,7 @@ static enum of_code plan_linked(struct of_push_item *it, struct of_pg *db, const
     }
     bool with_parent = false;
     OF_TRY(parent_is_gone(it, db, p->type, &with_parent, err));
-    if (with_parent && !it->pj->conn->delete_there) {
+    if (with_parent && !it->pj->conn->delete_there && strcmp(it->reason, "delete asked") != 0) {
         return over(it, db, ret, err);
     }
     return of_push_plan_delete(it, db, of_pgres_text(res, 0, 2), ret, err);

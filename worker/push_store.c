@@ -289,9 +289,11 @@ static enum of_code dropped(struct of_push_item *it, struct of_apply *a, const c
         char *next = name[len] ? name + len + 1 : name + len;
         name[len] = '\0';
         struct of_buf detail = OF_BUF_INIT(64 * 1024);
-        of_buf_str(&detail, "{\"why\":\"they did not take it\",\"field\":");
-        of_buf_json_str(&detail, name);
-        of_buf_char(&detail, '}');
+        of_buf_str(&detail, "{\"ours\":");
+        field_json(&detail, p->sent, name);
+        of_buf_str(&detail, ",\"theirs\":");
+        field_json(&detail, answer, name);
+        of_buf_str(&detail, ",\"why\":\"they did not take it\"}");
         struct of_pgargs args = OF_PGARGS_INIT;
         of_pg_arg_text(&args, a->conn->org);
         of_pg_arg_text(&args, a->conn->adapter_name);

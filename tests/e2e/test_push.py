@@ -247,6 +247,7 @@ def everyday():
         c.wait_active(ORG, 60)
         settled(c)
         assert not writes(c), "the first sync sends nothing back"
+        c.sim.post("/_sim/settings", {"org": 1, "respell": "phone,email,name"})  # nothing of it is sent back or again
         edits_one_field(c, church)
         person, email = creates_in_order(c, church)
         household_and_group(c, church, person)
@@ -289,9 +290,10 @@ def never_doubled():
             c.add_worker()
             settled(c, timeout=60)
             one_each(c, church, people, mark)
-        for number, kind in enumerate(("lost", "truncate_json")):
+        for number, kind in enumerate(("lost", "truncate_json", "late")):
             mark = f"L{number}x"
-            c.sim.fault(kind, 1, match="POST /people/v2/people", times=2)
+            # late: when we have given up, but before anybody may look
+            c.sim.fault(kind, 1, match="POST /people/v2/people", times=2, delay_ms=3000)
             people = three_people(church, mark)
             church.hint(*[("person", p) for p in people])
             settled(c, timeout=60)
@@ -358,7 +360,7 @@ def by_mode():
 
 @test(timeout=240)
 def refused_and_gone():
-    """A value that they drop is asked about and not sent again; a record that is gone there is found out; a refusal is a dead letter."""
+    """Failures of theirs are tried again; a record that is gone there is found out; a refusal is a dead letter."""
     with Cluster("push-refused", people=20) as c:
         church = Church(c)
         c.connect(ORG)
