@@ -10,7 +10,7 @@
 /* The job. What is owed stands in sync.schedule (wanted > done), so its message ends after a slice, and a poll that is killed is
  * emitted again by the scheduler. */
 
-enum { CURSOR_MAX = 64 * 1024 };
+enum { CURSOR_MAX = 64 * 1024, FENCED_MS = 1000 };
 
 /* --- load --- */
 
@@ -408,7 +408,7 @@ static enum of_step on_failure(struct of_poll *p, const struct of_err *why)
 {
     struct of_err err = OF_ERR_INIT;
     if (why->cls == OF_CLASS_FENCED || why->cls == OF_CLASS_STOP || why->cls == OF_CLASS_RECONNECT) {
-        return close_with(p, false, 0); /* who has the lane now, or a reconnect, goes on */
+        return close_with(p, false, FENCED_MS); /* who has the lane now, or a reconnect, goes on */
     }
     p->attempts++;
     p->err = *why;

@@ -40,6 +40,8 @@ void of_status_type_message(const struct of_status_row *row, struct of_buf *mess
     size_t i = step_of(row);
     if (i == STEP_ERROR) {
         of_buf_str(message, row->error != NULL ? row->error : "no reason was given");
+    } else if (i == STEP_ACTIVE && row->error != NULL) { /* it goes on, and there is something to be said */
+        of_buf_fmt(message, "%s (%s)", steps[i].sentence, row->error);
     } else if (steps[i].doing == NULL) {
         of_buf_str(message, steps[i].sentence);
     } else if (row->total < 0) {
@@ -85,9 +87,8 @@ static void active_message(const struct of_status_row *rows, size_t n, struct of
     const char *before = " (";
     of_buf_str(message, OF_STATUS_ACTIVE);
     for (size_t i = 0; i < n; i++) {
-        if (step_of(&rows[i]) == STEP_ERROR) {
-            of_buf_fmt(message, "%s%s: ", before, rows[i].plural);
-            of_status_type_message(&rows[i], message);
+        if (step_of(&rows[i]) == STEP_ERROR || (step_of(&rows[i]) == STEP_ACTIVE && rows[i].error != NULL)) {
+            of_buf_fmt(message, "%s%s: %s", before, rows[i].plural, rows[i].error != NULL ? rows[i].error : "no reason was given");
             before = "; ";
         }
     }

@@ -14,7 +14,7 @@ struct of_status_row {
     const char *state;  /* sync.status.state: pending, stage, ... */
     int64_t processed;
     int64_t total;     /* -1: not known */
-    const char *error; /* or NULL */
+    const char *error; /* why it failed, or what is to be said of an active type; or NULL */
 };
 
 #define OF_STATUS_ACTIVE "Active - Incremental Sync Enabled"

@@ -331,6 +331,26 @@ static enum of_code carry_out(struct of_ctl *ctl, const struct review *v, bool y
     return decide(ctl, v, yes ? "accepted" : "rejected", err);
 }
 
+/* So many of a type are missing there that a person is asked about all of them at once. */
+static bool is_of_type(const struct review *v)
+{
+    return strcmp(v->kind, "delete") == 0 && v->r.type != NULL && v->entity_id == NULL && (v->r.id == NULL || v->r.id[0] == '\0');
+}
+
+static enum of_code many_missing(struct of_ctl *ctl, const struct review *v, bool yes, struct of_err *err)
+{
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, v->r.org);
+    of_pg_arg_text(&args, v->r.adapter);
+    of_pg_arg_text(&args, v->r.type);
+    of_pg_arg_bool(&args, yes);
+    OF_TRY(of_pg_run(ctl->db, &of_sql_ctl_missing_decided, &args, NULL, err));
+    OF_CLEANUP(of_freep) char *by = of_ctl_by_json();
+    OF_CLEANUP(of_freep) char *rule = of_asprintf("review: missing there, %s", yes ? "may go" : "stays");
+    OF_TRY(of_ctl_note(ctl, &v->r, NULL, NULL, NULL, NULL, by, rule, err));
+    return decide(ctl, v, yes ? "accepted" : "rejected", err);
+}
+
 static enum of_code settle(struct of_ctl *ctl, bool yes, bool *ret_moved, struct of_err *err)
 {
     OF_CLEANUP(review_done) struct review v = {.res = NULL};
@@ -340,6 +360,9 @@ static enum of_code settle(struct of_ctl *ctl, bool yes, bool *ret_moved, struct
     }
     if (strcmp(v.kind, "conflict") == 0) {
         return conflict(ctl, &v, yes, ret_moved, err);
+    }
+    if (is_of_type(&v)) {
+        return many_missing(ctl, &v, yes, err);
     }
     return carry_out(ctl, &v, yes, ret_moved, err);
 }

@@ -130,7 +130,7 @@ static void print_types(const struct of_ctl_view *view, struct of_buf *out)
         }
         of_table_cell(table, view->last_poll[i]);
         of_status_type_message(row, &message);
-        of_table_cell(table, strcmp(row->state, "error") == 0 ? of_buf_text(&message) : of_status_type_state(row));
+        of_table_cell(table, strcmp(row->state, "error") == 0 || row->error != NULL ? of_buf_text(&message) : of_status_type_state(row));
         of_buf_done(&message);
     }
     of_table_write(table, "  ", out);

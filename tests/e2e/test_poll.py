@@ -196,10 +196,18 @@ def mass_deletion():
         assert {"Person", "Fund", "Group", "Donation"} <= types, types
         words = c.value("SELECT error FROM sync.status WHERE org_id = %s AND external_type = 'Person'", ORG)
         assert "before a person decides" in words, words
+        assert "before a person decides" in c.status(ORG)["message"], c.status(ORG)
+        ids = dict(c.query("SELECT external_type, id FROM sync.review WHERE org_id = %s AND kind = 'delete' AND state = 'open'", ORG))
+        c.sim.fault("status404", 1, match="/funds/")
+        c.ctl("review", "reject", ids["Group"])
+        c.ctl("review", "accept", ids["Fund"])  # a person says that they may go, and two looks find nobody
+        c.settle(ORG)
+        assert c.value(alive.format("openfaith_funds"), ORG) == 0 and c.value(alive.format("openfaith_groups"), ORG) == before[1]
         c.sim.clear_faults()
         poll(c)
         reconcile(c)
         c.assert_mirror(ORG)
+        assert "before a person decides" not in c.status(ORG)["message"], c.status(ORG)
         assert c.value("SELECT count(*) FROM sync.review WHERE org_id = %s AND kind = 'delete' AND state = 'open'", ORG) == 0
 
 

@@ -86,6 +86,10 @@ static void test_whole(void **state)
     expect("connected", NULL, done, 1, "Active - Incremental Sync Enabled", "Active - Incremental Sync Enabled");
     expect("connected", NULL, done, 3, "Active - Incremental Sync Enabled",
            "Active - Incremental Sync Enabled (Funds: no access; Donations: no access (403))");
+    static const struct of_status_row asks[] = {{"Person", "People", "active", 3, 3, "9 of 20 are missing"}};
+    assert_true(of_status_is_finished(asks, 1));
+    expect("connected", NULL, asks, 1, "Active - Incremental Sync Enabled",
+           "Active - Incremental Sync Enabled (People: 9 of 20 are missing)");
 }
 
 int main(void)
