@@ -215,6 +215,7 @@ enum of_code of_values_apply(struct of_apply *a, const struct of_type *type, con
     }
     struct of_pgargs seen = OF_PGARGS_INIT;
     base_args(a, type, ids, &seen);
+    of_pg_arg_text(&seen, owner);
     return of_pg_run(a->db, &of_sql_values_seen, &seen, NULL, err);
 }
 

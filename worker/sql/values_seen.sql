@@ -1,10 +1,14 @@
--- params: 4
--- Values that were applied (or are gone). $1 org, $2 adapter, $3 type, $4 ids.
+-- params: 5
+-- Values that were applied (or are gone). One that has moved to a person who is not linked yet stays staged until that one is.
+-- $1 org, $2 adapter, $3 type, $4 ids, $5 key of the relation to the person.
 WITH k AS MATERIALIZED (
     SELECT l.* FROM unnest($4::text[]) AS i (ext)
     CROSS JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3
         AND l.external_id = i.ext LIMIT 1) l
-    WHERE l.state = 'linked'
+    CROSS JOIN LATERAL (SELECT b.staged -> '_rel' ->> $5 AS ref FROM sync.base b WHERE b.org_id = $1 AND b.link_id = l.id LIMIT 1) b
+    LEFT JOIN LATERAL (SELECT t.entity_id FROM sync.external_link t WHERE t.org_id = $1 AND t.adapter = $2
+        AND t.external_type = split_part(b.ref, '/', 1) AND t.external_id = split_part(b.ref, '/', 2) LIMIT 1) p ON true
+    WHERE l.state = 'linked' AND (b.ref IS NULL OR p.entity_id = l.entity_id)
 ), l AS (
     INSERT INTO sync.external_link AS l (org_id, adapter, external_type, external_id, id, kind)
     SELECT $1, $2, $3, k.external_id, k.id, k.kind FROM k
