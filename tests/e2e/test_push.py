@@ -124,6 +124,13 @@ def household_and_group(c, church, person):
     ident = church.external(home)
     members = record(c, "Household", ident)["relationships"]["people"]["data"]
     assert sorted(m["id"] for m in members) == sorted([church.external(person), other[1]]), members
+    since = next_seq(c)
+    third = church.linked("Person", 2)[1]
+    church.edge(home, third[0], "household_has_person")
+    settled(c)
+    assert [w[:2] for w in writes(c, since)] == [("POST", f"/people/v2/households/{ident}/household_memberships")], writes(c, since)
+    members = record(c, "Household", ident)["relationships"]["people"]["data"]
+    assert len(members) == 3, members
     group, group_external = church.linked("Group", where="NOT EXISTS (SELECT FROM openfaith_groups g WHERE g.id = l.entity_id "
                                           "AND g.\"archivedAt\" IS NOT NULL)")[0]
     since = next_seq(c)
@@ -204,6 +211,17 @@ def deletions(c, church, email):
     assert [w[:3] for w in writes(c, since)] == [("DELETE", f"/people/v2/emails/{external}", 204)], writes(c, since)
     assert record(c, "Email", external) is None
     assert church.external(email, "deleted") == external
+    # a member who left; one whose record there has not been read yet
+    home, person = church.run('SELECT "sourceEntityId", "targetEntityId" FROM openfaith_edges WHERE "orgId" = %s AND "deletedAt" IS NULL '
+                              'AND "relationshipType" = \'household_has_person\' AND "createdBy" = \'user_1\' ORDER BY "createdAt" '
+                              'OFFSET 1 LIMIT 1', church.org)[0]
+    since = next_seq(c)
+    church.run('UPDATE openfaith_edges SET "deletedAt" = now(), "deletedBy" = \'user_1\' WHERE "sourceEntityId" = %s '
+               'AND "targetEntityId" = %s AND "relationshipType" = \'household_has_person\'', home, person)
+    settled(c)
+    assert [w[0] for w in writes(c, since)] == ["DELETE"], writes(c, since)
+    members = record(c, "Household", church.external(home))["relationships"]["people"]["data"]
+    assert church.external(person) not in [m["id"] for m in members], members
 
 
 def no_echo(c):
