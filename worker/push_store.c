@@ -525,7 +525,8 @@ static enum of_code missing(struct of_push_item *it, struct of_apply *a, struct 
     }
     struct of_err why = OF_ERR_INIT;
     (void)of_err_set(&why, OF_E_NOT_FOUND, "not found there; it is read");
-    const struct of_push_later wait = {.state = it->attempts < 6 ? "waiting" : "dead",
+    /* until the second look, or a person, has decided whether it is gone */
+    const struct of_push_later wait = {.state = "waiting",
                                        .ms = conf->second_look_ms + of_backoff_ms(conf, it->attempts),
                                        .attempts = it->attempts + 1,
                                        .why = &why};
