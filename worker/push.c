@@ -301,7 +301,7 @@ static void send_write(struct of_push_item *it)
 }
 
 /* What was created lately, or the new record whole. */
-static void send_read(struct of_push_item *it, int asks)
+static void send_read(struct of_push_item *it, enum of_push_ask asks)
 {
     struct of_push_job *pj = it->pj;
     const struct of_push_plan *p = &it->plan;
@@ -380,7 +380,7 @@ static enum of_code settle_item(struct of_push_item *it, struct of_pg *db, struc
     if (!again) {
         item_over(it);
     } else if ((int)it->asks != PUSH_WRITE || asks == PUSH_WRITE) {
-        send_read(it, (int)it->asks);
+        send_read(it, it->asks);
     } else {
         send_write(it); /* it was not made: made anew */
     }

@@ -30,10 +30,13 @@ struct of_push_plan {
     char *fields;                /* names of what is sent, '\n' after each */
 };
 
+/* What is asked: the change itself; what was created lately; the new record whole. */
+enum of_push_ask { PUSH_WRITE = 0, PUSH_RECENT, PUSH_FOLLOW };
+
 struct of_push_item {
     struct of_push_job *pj;
     enum { PUSH_FREE = 0, PUSH_CLAIMED, PUSH_ASKED, PUSH_ANSWERED } state;
-    enum { PUSH_WRITE = 0, PUSH_RECENT, PUSH_FOLLOW } asks; /* the change itself; what was created lately; the new record whole */
+    enum of_push_ask asks;
     char record_type[64];
     char *record_id;
     char reason[32];
