@@ -9,6 +9,7 @@
 #include "openfaith_cdc_sql.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -161,10 +162,29 @@ enum of_code of_cdc_look(struct of_cdc *c, struct of_err *err)
 
 /* --- every ten seconds --- */
 
+enum { SYSTEM_ID_SIZE = 24 };
+
+static const char *system_id_text(const struct of_cdc *c, char *buf)
+{
+    (void)snprintf(buf, SYSTEM_ID_SIZE, "%llu", (unsigned long long)c->system_id);
+    return buf;
+}
+
+static enum of_code begin_state(struct of_cdc *c, struct of_err *err)
+{
+    char system_id[SYSTEM_ID_SIZE];
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, c->conf->slot);
+    of_pg_arg_text(&args, system_id_text(c, system_id));
+    of_pg_arg_int8(&args, c->timeline);
+    of_pg_arg_int8(&args, (int64_t)c->confirmed);
+    return of_pg_run(c->db, &of_sql_cdc_begin, &args, NULL, err);
+}
+
 enum of_code of_cdc_save(struct of_cdc *c, struct of_err *err)
 {
     static const char *const gears[] = {"stream", "stream", "batches"};
-    char host[65] = "", reader[100], system_id[24];
+    char host[65] = "", reader[100], system_id[SYSTEM_ID_SIZE];
     struct of_pgargs args = OF_PGARGS_INIT;
     if (c->saved == c->published) {
         return OF_OK; /* nothing is written for nothing: it would be WAL again */
@@ -173,12 +193,9 @@ enum of_code of_cdc_save(struct of_cdc *c, struct of_err *err)
     struct of_buf text = OF_BUF_INIT(sizeof reader);
     of_buf_fmt(&text, "%s/%d", host, (int)getpid());
     of_strcopy(reader, sizeof reader, of_buf_text(&text));
-    of_buf_clear(&text);
-    of_buf_fmt(&text, "%llu", (unsigned long long)c->system_id);
-    of_strcopy(system_id, sizeof system_id, of_buf_text(&text));
     of_buf_done(&text);
     of_pg_arg_text(&args, c->conf->slot);
-    of_pg_arg_text(&args, system_id);
+    of_pg_arg_text(&args, system_id_text(c, system_id));
     of_pg_arg_int8(&args, c->timeline);
     of_pg_arg_int8(&args, (int64_t)c->published);
     of_pg_arg_time(&args, c->confirmed_at_us);
@@ -317,6 +334,7 @@ enum of_code of_cdc_prepare(struct of_cdc *c, struct of_err *err)
     OF_TRY(ask_server(c, &moved, err));
     OF_TRY(prepare_slot(c, moved, err));
     OF_TRY(ask_server(c, &moved, err));
+    OF_TRY(begin_state(c, err));
     if (changed) {
         OF_TRY(owe_repair(c, err));
     }

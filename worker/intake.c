@@ -221,7 +221,11 @@ static void on_out_of_range(void *arg, const char *topic, int32_t partition)
     struct of_intake *in = arg;
     of_log(OF_LOG_ERROR, "intake.out_of_range", "the position is gone, reading from the beginning and emitting again",
            OF_S("topic", topic), OF_I("partition", partition));
-    of_intake_emit_again(in); /* on_assign follows */
+    if (strcmp(topic, OF_TOPIC_CHANGES) == 0) {
+        of_intake_ask_repair(in);
+    } else {
+        of_intake_emit_again(in);
+    } /* on_assign follows */
 }
 
 static void on_error(void *arg, const struct of_err *err)

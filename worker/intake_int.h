@@ -75,6 +75,8 @@ void of_items_fold(struct of_intake *in, const char *key);
 void of_intake_count(const char *topic, const char *outcome);
 /* Unfinished phases are emitted again: messages may have been lost. */
 void of_intake_emit_again(struct of_intake *in);
+/* Changes were lost: the change reader finds by comparing what they said. */
+void of_intake_ask_repair(struct of_intake *in);
 
 /* --- dead.c --- */
 /* A message that cannot be understood: archive, dead row, end. */

@@ -379,6 +379,11 @@ void of_intake_emit_again(struct of_intake *in)
     of_lanes_add(in->w->lanes, "\x1fintake", &later_new(in, &of_sql_emit_again)->job);
 }
 
+void of_intake_ask_repair(struct of_intake *in)
+{
+    of_lanes_add(in->w->lanes, "\x1fintake", &later_new(in, &of_sql_repair_ask)->job);
+}
+
 static bool pick_phase(struct of_job *job, void *arg)
 {
     (void)arg;

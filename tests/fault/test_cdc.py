@@ -2,8 +2,10 @@
 """The change reader alone, between real Postgres and real Kafka: what is committed arrives, what is rolled back does not, in
 order, whatever is killed, in both gears."""
 import contextlib
+import glob
 import json
 import random
+import shutil
 import subprocess
 import threading
 import time
@@ -553,3 +555,28 @@ def broker_away_until_the_slot_is_lost():
         write("person_after")
         want = {f"person_{i}" for i in range(100)} | {"person_after"}
         wait_until(lambda: want <= {event["id"] for _, _, event in changes(c)}, 30, "all are told", interval=0.5)
+
+
+@test(timeout=150)
+def changes_lost_in_the_broker():
+    """The broker loses a topic: changes are gone before a worker has read them: it asks for a repair, and what they said is told again."""
+    with Cluster("cdc-topic", people=60, kafka="real") as c:
+        c.connect("church")
+        c.wait_active("church", 60)
+        c.settle("church", 60)
+        worker = c.workers[0]
+        worker.stop()
+        ident = c.value("SELECT entity_id FROM sync.external_link WHERE external_type = 'Person' AND state = 'linked' LIMIT 1")
+        c.query('UPDATE openfaith_people SET "updatedAt" = now() WHERE id = %s', ident)
+        wait_read(c)
+        c.kafka.stop()
+        for folder in glob.glob(f"{c.kafka.root}/data/{TOPIC}-*"):
+            shutil.rmtree(folder)
+        c.kafka.start()
+        assert not changes(c)
+        worker.start()
+        worker.wait_log("intake.out_of_range", 30)
+        c.cdcs[0].wait_log("cdc.repaired", 30)
+        assert ident in {event["id"] for _, _, event in changes(c) if event["op"] == "r"}
+        c.settle("church", 60)
+        c.assert_nothing_owed("church")
