@@ -536,3 +536,14 @@ enum of_code of_apply_stage_all(struct of_apply *a, const struct of_record *cons
     of_freep(&same);
     return code;
 }
+
+enum of_code of_apply_page(struct of_apply *a, const struct of_page *page, struct of_err *err)
+{
+    OF_CLEANUP(of_freep) const struct of_record **records = of_reallocarray(NULL, page->n_records + 1, sizeof *records);
+    for (size_t i = 0; i < page->n_records; i++) {
+        records[i] = &page->records[i];
+    }
+    OF_TRY(of_apply_stage_all(a, records, page->n_records, err));
+    OF_TRY(of_apply_records(a, records, page->n_records, err));
+    return of_apply_dead(a, page->bad, page->n_bad, err);
+}

@@ -83,6 +83,8 @@ OF_MUSTCHECK enum of_code of_apply_hold(struct of_apply *a, const struct of_type
  * what waited for them is woken. The one way of polled records, single re-reads and (later) webhooks. */
 OF_MUSTCHECK enum of_code of_apply_records(struct of_apply *a, const struct of_record *const *records, size_t n,
                                            struct of_err *err);
+/* A parsed answer with all that it holds: staged and applied, its bad records become dead letters. */
+OF_MUSTCHECK enum of_code of_apply_page(struct of_apply *a, const struct of_page *page, struct of_err *err);
 /* What waited for these records (Type/id) is ready. */
 OF_MUSTCHECK enum of_code of_apply_wake(struct of_apply *a, const struct of_type *type, char *const *ids, size_t n,
                                         struct of_err *err);

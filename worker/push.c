@@ -185,6 +185,7 @@ static void take_row(struct of_push_item *it, const struct of_pgres *res, int ro
         (void)!of_json_parse(of_pgres_text(res, row, 6), of_pgres_len(res, row, 6), OF_PUSH_BODY_MAX, &it->intent, &ignored);
     }
     it->hidden_ms = of_pgres_i64(res, row, 7);
+    it->owed_ms = of_pgres_i64(res, row, 8);
     it->send_until = send_until;
     it->state = PUSH_CLAIMED;
 }
@@ -300,7 +301,7 @@ static void send_write(struct of_push_item *it)
                    it);
 }
 
-/* What was created lately, or the new record whole. */
+/* What was created lately, or a record whole. */
 static void send_read(struct of_push_item *it, enum of_push_ask asks)
 {
     struct of_push_job *pj = it->pj;
@@ -340,6 +341,10 @@ static enum of_code start_item(struct of_push_item *it, struct of_pg *db, struct
 {
     enum of_push_next next = PUSH_NEXT_OVER;
     enum of_code code = of_push_plan(it, db, &next, err);
+    bool look = code == OF_OK && next == PUSH_NEXT_SEND && of_push_must_look(it);
+    if (look) {
+        code = of_push_look_begin(it, db, err);
+    }
     if (code == OF_OK && next == PUSH_NEXT_SEND && it->plan.verb == OF_VERB_CREATE) {
         code = of_push_intend(it, db, err);
         if (code == OF_E_CONFLICT) { /* linked since it was loaded: looked at again */
@@ -355,6 +360,8 @@ static enum of_code start_item(struct of_push_item *it, struct of_pg *db, struct
     }
     if (code == OF_OK && next == PUSH_NEXT_OVER) {
         item_over(it);
+    } else if (code == OF_OK && look) {
+        send_read(it, PUSH_LOOK);
     } else if (code == OF_OK && next == PUSH_NEXT_SEND) {
         send_write(it);
     } else if (code == OF_OK) {
@@ -379,6 +386,13 @@ static enum of_code settle_item(struct of_push_item *it, struct of_pg *db, struc
     }
     if (!again) {
         item_over(it);
+    } else if (asks == PUSH_LOOK) { /* planned anew, by what is known now */
+        pthread_mutex_lock(&it->pj->lock);
+        of_push_plan_done(&it->plan);
+        it->has_looked = true;
+        it->asks = PUSH_WRITE;
+        it->state = PUSH_CLAIMED;
+        pthread_mutex_unlock(&it->pj->lock);
     } else if ((int)it->asks != PUSH_WRITE || asks == PUSH_WRITE) {
         send_read(it, it->asks);
     } else {

@@ -28,10 +28,11 @@ struct of_push_plan {
     struct of_json *with;        /* records that travel inside a create, */
     struct of_json *with_list;   /* and their entities' ids in the same order */
     char *fields;                /* names of what is sent, '\n' after each */
+    struct of_wall changed_at;   /* when ours was changed; us 0: not known */
 };
 
-/* What is asked: the change itself; what was created lately; the new record whole. */
-enum of_push_ask { PUSH_WRITE = 0, PUSH_RECENT, PUSH_FOLLOW };
+/* What is asked: the change itself; what was created lately; the new record whole; what theirs says, before it is changed. */
+enum of_push_ask { PUSH_WRITE = 0, PUSH_RECENT, PUSH_FOLLOW, PUSH_LOOK };
 
 struct of_push_item {
     struct of_push_job *pj;
@@ -44,6 +45,9 @@ struct of_push_item {
     int attempts, priority;
     struct of_json *intent; /* of an earlier try whose end is not known; NULL: none */
     int64_t hidden_ms;      /* so long its record may still be invisible */
+    int64_t owed_ms;        /* so long it has been owed */
+    bool has_looked;        /* theirs has been read since it was claimed */
+    int64_t read_seq;       /* PUSH_LOOK: taken before it was sent */
     struct of_boot send_until;
     struct of_push_plan plan;
     int64_t offset;         /* PUSH_RECENT: page */
@@ -148,7 +152,11 @@ enum of_code of_push_link(struct of_push_item *it, struct of_apply *a, const str
 /* The same with all that belongs to it. *ret_follow: the transaction is to be undone and the record read whole. */
 enum of_code of_push_created(struct of_push_item *it, struct of_apply *a, const struct of_page *page, const struct of_record *r,
                              bool *ret_follow, struct of_err *err);
-/* One answer, in one transaction. *ret_again: another question is to be asked for this item. */
+/* Must theirs be read before this update is sent? A PATCH cannot say "if it is still so": what somebody changed there meanwhile would
+ * be overwritten unseen. Where the strategy leaves the last word to them or to a person, always; else where the change has waited. */
+bool of_push_must_look(const struct of_push_item *it);
+enum of_code of_push_look_begin(struct of_push_item *it, struct of_pg *db, struct of_err *err);
+/* One answer, in one transaction. *ret_again: another question is to be asked for this item; after a PUSH_LOOK: plan it anew. */
 enum of_code of_push_settle(struct of_push_item *it, struct of_pg *db, bool *ret_again, struct of_err *err);
 enum of_code of_push_failed(struct of_push_item *it, struct of_pg *db, const struct of_err *why, struct of_err *err);
 

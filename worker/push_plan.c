@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "worker/merge.h"
 #include "worker/phase.h"
 #include "worker/push_int.h"
 #include "worker_sql.h"
@@ -113,6 +114,32 @@ enum of_code of_push_compare(struct of_push_item *it, struct of_pg *db, const st
     }
     *ret = PUSH_NEXT_SEND;
     return OF_OK;
+}
+
+bool of_push_must_look(const struct of_push_item *it)
+{
+    const struct of_push_plan *p = &it->plan;
+    const struct of_conn *conn = it->pj->conn;
+    if (p->verb != OF_VERB_UPDATE || it->has_looked) {
+        return false;
+    }
+    int64_t age_ms = it->owed_ms;
+    if (p->changed_at.us > 0) {
+        age_ms = OF_MAX(age_ms, (of_wall_now().us - p->changed_at.us) / 1000);
+    }
+    OF_CLEANUP(of_freep) char *names = of_strdup(p->fields && p->fields[0] ? p->fields : "\n");
+    for (char *name = names; *name;) {
+        size_t n = strcspn(name, "\n");
+        char *next = name[n] ? name + n + 1 : name + n;
+        name[n] = '\0';
+        const char *strategy = of_merge_strategy(conn->field_strategies, conn->strategy, p->type->name, name);
+        if (strcmp(strategy, "chms_wins") == 0 || strcmp(strategy, "ask") == 0 ||
+            (strcmp(strategy, "openfaith_wins") != 0 && age_ms >= it->pj->w->conf->push_look_ms)) {
+            return true;
+        }
+        name = next;
+    }
+    return false;
 }
 
 /* --- deletes --- */
@@ -325,6 +352,10 @@ static enum of_code plan_entity(struct of_push_item *it, struct of_pg *db, const
     p->type = t;
     p->link_tag = of_strdup(t->entity);
     p->link_id = of_strdup(it->record_id);
+    const char *changed = of_json_text(of_json_get(row, "updatedAt"));
+    if (!changed || !of_time_parse(changed, &p->changed_at)) {
+        p->changed_at.us = 0;
+    }
     return linked ? plan_linked(it, db, res, row, ret, err) : plan_unlinked(it, db, res, row, ret, err);
 }
 

@@ -321,6 +321,15 @@ static enum of_code numbers(struct of_apply *a, int64_t *ret_push, struct of_err
     return OF_OK;
 }
 
+enum of_code of_push_look_begin(struct of_push_item *it, struct of_pg *db, struct of_err *err)
+{
+    struct of_apply a = of_push_apply(it->pj, db);
+    int64_t ignored = 0;
+    OF_TRY(numbers(&a, &ignored, err));
+    it->read_seq = a.read_seq;
+    return OF_OK;
+}
+
 static enum of_code link_row(struct of_push_item *it, struct of_apply *a, const struct of_record *r, const char *tag, const char *id,
                              int64_t push_seq, int64_t *ret_link, struct of_err *err)
 {
@@ -533,6 +542,29 @@ static enum of_code missing(struct of_push_item *it, struct of_apply *a, struct 
     return of_push_later(it, a->db, &wait, err);
 }
 
+/* What theirs says now, as any read; ours is not sent yet, so that who decides is the strategy. */
+static enum of_code looked(struct of_push_item *it, struct of_apply *a, bool *ret_again, struct of_err *err)
+{
+    const struct of_push_plan *p = &it->plan;
+    struct of_page page;
+    a->read_seq = it->read_seq;
+    a->again = true;
+    a->below = true;
+    OF_TRY(a->conn->adapter->parse(p->type, a->conn->scope, it->body, it->body_len, false, OF_LIST_CREATED,
+                                   p->parent[0] ? p->parent : NULL, &page, err));
+    enum of_code code = OF_OK;
+    if (page.n_records > 0) {
+        *ret_again = true;
+        code = of_apply_page(a, &page, err);
+    } else if (page.n_bad > 0) {
+        code = of_err_set(err, OF_E_PARSE, "what is there cannot be read: %s: %s", page.bad[0].place, page.bad[0].cause);
+    } else { /* shown, but deleted */
+        code = missing(it, a, err);
+    }
+    of_page_done(&page);
+    return code;
+}
+
 /* --- one answer --- */
 
 static enum of_code stored(struct of_push_item *it, struct of_apply *a, bool *ret_follow, struct of_err *err)
@@ -570,6 +602,9 @@ static enum of_code settle(struct of_push_item *it, struct of_apply *a, bool *re
     if (it->err.code == OF_OK && it->asks == PUSH_RECENT) {
         return of_push_found(it, a, ret_again, err);
     }
+    if (it->err.code == OF_OK && it->asks == PUSH_LOOK) {
+        return looked(it, a, ret_again, err);
+    }
     if (it->err.code == OF_OK || (gone && it->plan.verb == OF_VERB_DELETE)) {
         it->pj->their_failures = 0;
         it->pj->more = true; /* what waited for it is ready */
@@ -580,7 +615,7 @@ static enum of_code settle(struct of_push_item *it, struct of_apply *a, bool *re
         }
         return OF_OK;
     }
-    if (gone && it->asks == PUSH_WRITE) {
+    if (gone && (it->asks == PUSH_WRITE || it->asks == PUSH_LOOK)) {
         return missing(it, a, err);
     }
     return of_push_failed(it, a->db, &it->err, err);

@@ -224,17 +224,6 @@ static enum of_code list_end(struct of_work_job *wj, struct of_apply *a, const s
     return of_pg_run(a->db, &of_sql_hint_below, &args, NULL, err);
 }
 
-static enum of_code store_page(struct of_apply *a, const struct of_page *page, struct of_err *err)
-{
-    OF_CLEANUP(of_freep) const struct of_record **records = of_reallocarray(NULL, page->n_records + 1, sizeof *records);
-    for (size_t i = 0; i < page->n_records; i++) {
-        records[i] = &page->records[i];
-    }
-    OF_TRY(of_apply_stage_all(a, records, page->n_records, err));
-    OF_TRY(of_apply_records(a, records, page->n_records, err));
-    return of_apply_dead(a, page->bad, page->n_bad, err);
-}
-
 /* A whole answer: the record (or the list below a parent). */
 static enum of_code stored(struct of_work_job *wj, struct of_apply *a, struct of_work_item *it, bool *ret_more, struct of_err *err)
 {
@@ -261,7 +250,7 @@ static enum of_code stored(struct of_work_job *wj, struct of_apply *a, struct of
         of_page_done(&page);
         return of_err_set(err, OF_E_REMOTE, "a page that ends before its list");
     }
-    enum of_code code = store_page(a, &page, err);
+    enum of_code code = of_apply_page(a, &page, err);
     for (size_t i = 0; i < page.n_bad && code == OF_OK; i++) {
         of_dead_record(wj->w, wj->conn, &page.bad[i]);
     }

@@ -43,6 +43,7 @@ struct of_conf {
     int64_t missing_share;      /* OF_MISSING_SHARE, 5 %: more missing of a type at once waits for a person */
     int64_t missing_min;        /* OF_MISSING_MIN, 20: so many are never a large share */
     int64_t visibility_ms;      /* OF_VISIBILITY_MS, 0: the adapter's own */
+    int64_t push_look_ms;       /* OF_PUSH_LOOK_MS, 10000: older changes are compared with theirs before they are sent */
     int64_t http_timeout_ms;    /* OF_HTTP_TIMEOUT_MS, 30000 */
     int64_t unparsed_bytes;     /* OF_UNPARSED_BYTES, 8388608: pages fetched ahead */
     int64_t drain_ms;           /* OF_DRAIN_MS, 10000: SIGTERM to exit */

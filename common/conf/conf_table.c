@@ -59,6 +59,8 @@ const struct of_conf_item of_conf_items[] = {
     NUMBER(missing_min, "OF_MISSING_MIN", "20", 0, 1000000, W, 0, "so many missing records are never a large share"),
     NUMBER(visibility_ms, "OF_VISIBILITY_MS", "0", 0, HOUR, W, 0,
            "how long a record that was just created may not be found yet, after its lease has run out; 0: the system's own time"),
+    NUMBER(push_look_ms, "OF_PUSH_LOOK_MS", "10000", 0, DAY, W, 0,
+           "a change that has waited longer than this is compared with what the other system says now before it is sent; 0: always"),
     NUMBER(http_timeout_ms, "OF_HTTP_TIMEOUT_MS", "30000", 10, 10 * 60 * SECOND, W | C | G, 0,
            "longest request to a remote system"),
     NUMBER(unparsed_bytes, "OF_UNPARSED_BYTES", "8388608", 65536, INT64_C(1) << 32, W, 0,

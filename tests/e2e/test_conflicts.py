@@ -2,6 +2,7 @@
 """Both sides change the same: who wins, what is said about it, and what a person can do."""
 import contextlib
 import json
+import time
 
 from before import typeid
 from harness import Cluster
@@ -162,6 +163,60 @@ def conflicts():
         asked(c, b)
         respelled_by_a_trigger(c, b)
         linked_by_hand(c, b)
+
+
+def asks(c, external, since):
+    """Requests about the person itself since then: their methods."""
+    return [e["method"] for e in c.sim.requests(1)[since:] if e["target"].split("?")[0] == f"/people/v2/people/{external}"]
+
+
+@test(timeout=240)
+def before_it_is_sent():
+    """With the change reader: what is changed here goes out at once, before any poll could tell what somebody changed there. Where the
+    last word is theirs or a person's, theirs is read first; else only when the change has waited."""
+    with Cluster("conflict-live", people=60, workers=1, env={"OF_PUSH_LOOK_MS": 1500}) as c:
+        c.connect(ORG, types=["Person", "FieldDatum"])
+        c.wait_active(ORG, 60)
+        c.settle(ORG, 60)
+        b = Both(c)
+
+        def both_change(i, age="0"):
+            since = len(c.sim.requests(1))
+            b.there(b.people[i][1], first_name=f"There{i}")
+            b.here(b.people[i][0], age, firstName=f"Here{i}", lastName=f"Kept{i}")
+            c.settle(ORG, 60)
+            last = [r for r in c.sim.dump(1, "Person") if r["id"] == b.people[i][1]][0]["attributes"]["last_name"]
+            return asks(c, b.people[i][1], since), last, b.both(i)
+        c.ctl("set", ORG, "pco", "--strategy", "chms_wins")
+        found = both_change(0)
+        assert found == (["GET", "PATCH"], "Kept0", ("There0", "There0")), found
+        c.ctl("set", ORG, "pco", "--strategy", "last_write_wins,Person.firstName=ask")
+        found = both_change(1)
+        assert found == (["GET", "PATCH"], "Kept1", ("Here1", "There1")), found
+        assert len([r for r in c.ctl_json("review", "list", ORG) if r["kind"] == "conflict"]) == 1
+        c.ctl("set", ORG, "pco", "--strategy", "Person.firstName=default")
+        found = both_change(2)
+        assert found == (["PATCH"], "Kept2", ("Here2", "Here2")), found
+        # an edit that waited, and one there that is newer than it
+        c.ctl("pause", ORG, "pco")
+        b.here(b.people[3][0], firstName="Here3", lastName="Kept3")
+        time.sleep(2.5)
+        since = len(c.sim.requests(1))
+        b.there(b.people[3][1], first_name="There3")
+        c.ctl("resume", ORG, "pco")
+        c.settle(ORG, 60)
+        assert b.both(3) == ("There3", "There3") and asks(c, b.people[3][1], since) == ["GET", "PATCH"], b.both(3)
+        text = c.ctl("explain", ORG, b.people[3][0], "firstName").stdout
+        assert "last_write_wins, theirs newer" in text and "Here3" in text, text
+        c.ctl("set", ORG, "pco", "--strategy", "openfaith_wins")
+        found = both_change(4, "1 hour")
+        assert found == (["PATCH"], "Kept4", ("Here4", "Here4")), found
+        # gone there when it is read
+        c.ctl("set", ORG, "pco", "--strategy", "chms_wins")
+        c.sim.do("DELETE", f"/people/v2/people/{b.people[5][1]}")
+        b.here(b.people[5][0], firstName="Gone")
+        c.settle(ORG, 60)
+        assert c.value('SELECT "deletedAt" IS NOT NULL FROM openfaith_people WHERE id = %s', b.people[5][0])
 
 
 CAUSES = (("permanent", "$.attributes.birthdate: expected a date, got \"{n}\""), ("permanent", "record {n} is too large"),

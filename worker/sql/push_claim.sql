@@ -1,7 +1,7 @@
 -- params: 4
 -- Takes rows of the way out that are due, or whose lease has run out, and whose transaction can be seen by now. $1 org, $2 adapter,
 -- $3 lease ms, $4 at most. Locks rows, skips locked ones. Gives type, id, fence, attempts, reason, priority, intent, ms for which what
--- an earlier try made may still be hidden.
+-- an earlier try made may still be hidden, for how many ms it has been owed.
 WITH due AS (
     SELECT record_type, record_id FROM sync.work
     WHERE org_id = $1 AND adapter = $2 AND direction = 'out'
@@ -16,5 +16,6 @@ WITH due AS (
     RETURNING w.*
 )
 SELECT w.record_type, w.record_id, w.fence, w.attempts, w.reason, w.priority, w.intent,
-    greatest((w.intent ->> 'not_before')::bigint - (extract(epoch FROM now()) * 1000)::bigint, 0)
+    greatest((w.intent ->> 'not_before')::bigint - (extract(epoch FROM now()) * 1000)::bigint, 0),
+    greatest((extract(epoch FROM now() - w.first_at) * 1000)::bigint, 0)
 FROM w
