@@ -31,12 +31,19 @@ struct of_apply of_phase_apply(struct of_phase_job *pj, struct of_pg *db)
     return (struct of_apply){.w = pj->w, .db = db, .conn = pj->conn, .run_id = pj->msg.run, .read_seq = pj->read_seq};
 }
 
-static const char *status_of(const char *step)
+/* The state that people see in the new step; NULL: unchanged, the run's end makes it active. */
+static const char *status_of(const struct of_phase_job *pj, const char *step)
 {
+    if (strcmp(pj->run_kind, "reconcile") == 0) {
+        return NULL; /* still active */
+    }
     if (strcmp(step, "check") == 0) {
         return "populate";
     }
-    return strcmp(step, "done") == 0 ? NULL : step; /* done: the run's end makes it active */
+    if (strcmp(step, "done") == 0) {
+        return strcmp(pj->step, "push") == 0 ? "push" : NULL; /* with the counts of all records again */
+    }
+    return step;
 }
 
 enum of_code of_phase_move(struct of_phase_job *pj, struct of_pg *db, const char *step, const char *cursor, const char *error,
@@ -56,7 +63,7 @@ enum of_code of_phase_move(struct of_phase_job *pj, struct of_pg *db, const char
         of_pg_arg_null(&args, OF_PG_INT8);
     }
     of_pg_arg_text(&args, error);
-    of_pg_arg_text(&args, strcmp(pj->run_kind, "reconcile") == 0 ? NULL : status_of(step)); /* a reconciliation: still active */
+    of_pg_arg_text(&args, status_of(pj, step));
     of_pg_arg_int8(&args, pj->w->conf->slice_ms + HOLD_MS);
     int64_t rows = 0;
     OF_TRY(of_pg_run_count(db, &of_sql_phase_advance, &args, &rows, err));
