@@ -98,7 +98,10 @@ enum of_match {
     OF_MATCH_NAME      /* same normalised key column, unique in the org (campus, fund, group, …) */
 };
 
+struct of_adapter;
+
 struct of_type {
+    const struct of_adapter *adapter; /* whose it is */
     const char *name;    /* external type: PhoneNumber */
     const char *plural;  /* for people: Phone Numbers */
     enum of_kind kind;

@@ -8,6 +8,7 @@
 /* A new adapter: its folder, and a row here. */
 static const struct of_adapter *const adapters[] = {
     &of_pco_adapter,
+    &of_pco_second_adapter,
 };
 
 const struct of_adapter *of_adapter_at(size_t i)

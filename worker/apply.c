@@ -406,6 +406,29 @@ static enum of_code link_references(struct of_apply *a, const struct of_type *t,
     return of_pg_run(a->db, &of_sql_link_reference, &args, NULL, err);
 }
 
+/* Another system of the organization may bring the same record at this moment: they take turns until the end of their transactions,
+ * and whoever comes second finds what the first has made. */
+static enum of_code take_turn(struct of_apply *a, const struct of_type *t, const struct of_pgarr *ids, struct of_err *err)
+{
+    bool can = false;
+    int64_t others = a->conn->n_adapters > 1;
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, t->entity);
+    of_pg_arg_bool(&args, others == 0);
+    OF_TRY(of_pg_run(a->db, &of_sql_create_turn, &args, NULL, err));
+    if (others == 0) {
+        struct of_pgargs alone = OF_PGARGS_INIT;
+        of_pg_arg_text(&alone, a->conn->org);
+        of_pg_arg_text(&alone, a->conn->adapter_name);
+        OF_TRY(of_pg_run_count(a->db, &of_sql_create_alone, &alone, &others, err));
+    }
+    if (others > 0) {
+        OF_TRY(of_apply_can_match(a, t, &can, err));
+    }
+    return can ? of_apply_match(a, t, ids, err) : OF_OK;
+}
+
 enum of_code of_apply_create(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, size_t n,
                              struct of_err *err)
 {
@@ -424,6 +447,9 @@ enum of_code of_apply_create(struct of_apply *a, const struct of_type *type, con
         return OF_OK; /* counted as unlinked */
     }
     OF_TRY(of_apply_hold(a, type, ids, &rest, err));
+    if (type->match != OF_MATCH_NONE) {
+        OF_TRY(take_turn(a, type, rest ? rest : ids, err));
+    }
     return create_entities(a, type, rest ? rest : ids, rest ? of_pgarr_len(rest) : n, err);
 }
 

@@ -336,7 +336,8 @@ static enum of_go batch_step(struct of_phase_job *pj, const struct of_sql *sql, 
         (void)of_strcopy(pj->after, sizeof pj->after, of_pgres_text(res, rows - 1, 0));
         pj->processed = pj->total >= 0 ? OF_MIN(pj->processed + rows, pj->total) : pj->processed + rows;
         /* not fields: their keys are made unique by looking at each other */
-        bool pair = fn == do_create && rows >= PAIR_MIN && pj->type->kind == OF_KIND_ENTITY && strcmp(pj->type->entity, "field") != 0;
+        bool pair = fn == do_create && rows >= PAIR_MIN && pj->type->kind == OF_KIND_ENTITY &&
+                    strcmp(pj->type->entity, "field") != 0 && pj->conn->n_adapters < 2; /* these take turns */
         code = one_transaction(pj, &a, ids, of_pgarr_len(ids) ? fn : nothing, pair ? res : NULL, true, err);
         if (code != OF_OK && err->cls == OF_CLASS_PERMANENT && err->sqlstate[0]) {
             code = halves(pj, &a, res, 0, rows, fn, err);
@@ -355,7 +356,7 @@ static enum of_go batch_step(struct of_phase_job *pj, const struct of_sql *sql, 
 
 static enum of_go to_create(struct of_phase_job *pj, struct of_err *err)
 {
-    return enter(pj, "create", NULL, of_push_open, err);
+    return enter(pj, "create", NULL, NULL, err);
 }
 
 enum of_go of_match_step(struct of_phase_job *pj, struct of_err *err)
@@ -396,6 +397,8 @@ static enum of_code created(struct of_phase_job *pj, struct of_pg *db, struct of
     of_pg_arg_text(&args, pj->type->name);
     of_pg_arg_text(&args, pj->type->entity);
     OF_TRY(of_pg_run(db, &of_sql_wake_type, &args, NULL, err));
+    /* Only now, not when match has ended: what another system brings meanwhile may be one of those that are about to be created. */
+    OF_TRY(of_push_open(pj, db, err));
     if (pj->conn->mode == 'o') {
         struct of_pgargs count = OF_PGARGS_INIT;
         of_pg_arg_text(&count, pj->conn->org);

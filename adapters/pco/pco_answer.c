@@ -7,7 +7,6 @@
 #include <strings.h>
 
 #include "adapters/jsonapi.h"
-#include "adapters/pco/pco.h"
 
 #define ERROR_BODY_MAX (256U << 10)
 #define NOTES_MAX 3
@@ -15,7 +14,7 @@
 enum of_code of_pco_parse(const struct of_type *type, of_scope scope, const char *body, size_t len, bool list,
                           enum of_list_by order, const char *parent, struct of_page *ret_page, struct of_err *err)
 {
-    return of_jsonapi_page(&of_pco_adapter, type, scope, body, len, list, order, parent, ret_page, err);
+    return of_jsonapi_page(type->adapter, type, scope, body, len, list, order, parent, ret_page, err);
 }
 
 /* Their ids are numbers here, and relationships in the webhook's form of the same record. */

@@ -34,7 +34,7 @@ extern const struct of_field of_pco_fund_fields[], of_pco_source_fields[], of_pc
 extern const struct of_field of_pco_donation_fields[], of_pco_designation_fields[];
 extern const struct of_relation of_pco_donation_relations[], of_pco_designation_relations[];
 /* pco_types.c */
-extern const struct of_type of_pco_types[];
+extern const struct of_type of_pco_types[], of_pco_second_types[];
 
 /* pco_request.c: as the members of struct of_adapter say */
 int of_pco_headers(const struct of_type *type, const char *out[], int max);

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "adapters/pco/pco.h"
 
 static const struct {
     const char *prefix;
@@ -57,9 +56,9 @@ static void put_includes(const struct of_type *type, of_scope scope, bool *first
 {
     bool any = false;
     for (const struct of_relation *rel = type->relations; rel && rel->key; rel++) {
-        const struct of_type *target = of_type_find(&of_pco_adapter, rel->target);
+        const struct of_type *target = of_type_find(type->adapter, rel->target);
         if (!rel->include || !target ||
-            (rel->kind != OF_REL_VALUE && !of_scope_has(scope, of_type_index(&of_pco_adapter, target)))) {
+            (rel->kind != OF_REL_VALUE && !of_scope_has(scope, of_type_index(type->adapter, target)))) {
             continue;
         }
         if (any) {

@@ -5,7 +5,6 @@
 #include <strings.h>
 
 #include "adapters/jsonapi.h"
-#include "adapters/pco/pco.h"
 #include "adapters/project_parts.h"
 
 /* Requests that change something. The tables say what may go into a body; what is peculiar to a type is in the list below. */
@@ -118,8 +117,8 @@ static void put_customs(struct writing *x)
         if (f->column || !may_send(x, f)) {
             continue;
         }
-        (void)of_project_name(&of_pco_adapter, f->attr, name);
-        const struct of_json *e = of_project_element(x->w->body, of_pco_adapter.name, name);
+        (void)of_project_name(x->w->type->adapter, f->attr, name);
+        const struct of_json *e = of_project_element(x->w->body, x->w->type->adapter->name, name);
         if (e || of_project_has_text(of_json_get(x->w->body, "_clear"), name)) {
             of_members_key(&x->attributes, f->attr);
             of_project_theirs(x->attributes.out, x->w->type, f, of_json_get(e, "value"));
@@ -194,7 +193,7 @@ static void put_to_many(struct writing *x, const struct of_relation *r, const st
 static void put_value_relation(struct writing *x, const struct of_relation *r, const struct of_json *node)
 {
     char name[OF_PROJECT_NAME_MAX];
-    (void)of_project_name(&of_pco_adapter, r->key, name);
+    (void)of_project_name(x->w->type->adapter, r->key, name);
     if (bare_id(node)) {
         put_to_one(x, r, bare_id(node));
     } else if (of_project_has_text(of_json_get(x->w->body, "_clear"), name)) {
@@ -274,9 +273,9 @@ static void put_parts_text(const struct writing *x, struct of_buf *body)
 /* --- what travels inside --- */
 
 /* A designation: its amount and its fund, whatever its type says of being written alone. */
-static bool put_inner(const struct of_json *record, struct of_buf *body, char lacks[64])
+static bool put_inner(const struct of_adapter *adapter, const struct of_json *record, struct of_buf *body, char lacks[64])
 {
-    const struct of_type *type = of_type_find(&of_pco_adapter, of_json_text(of_json_get(record, "type")));
+    const struct of_type *type = of_type_find(adapter, of_json_text(of_json_get(record, "type")));
     const struct of_write inner = {.verb = OF_VERB_CREATE, .type = type, .body = of_json_get(record, "body")};
     struct writing x = {.w = &inner};
     if (!type) {
@@ -301,7 +300,7 @@ static enum of_code put_included(const struct of_write *w, struct of_buf *body, 
     for (const struct of_json *e = of_json_first(w->with); e; e = of_json_next(e)) {
         char lacks[64] = "";
         of_buf_str(body, e == of_json_first(w->with) ? "" : ",");
-        if (!put_inner(e, body, lacks)) {
+        if (!put_inner(w->type->adapter, e, body, lacks)) {
             return of_err_set(err, OF_E_INVALID, "what travels inside %s lacks %s", w->type->name, lacks);
         }
     }

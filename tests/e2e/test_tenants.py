@@ -41,7 +41,7 @@ def pauses(entries):
 def a_hanging_and_a_huge_one_delay_nobody():
     """One org whose ChMS hangs, one huge one, and many small ones that come later."""
     small = 50 if LONG else 25
-    people = 30000 if LONG else 8000
+    people = 30000 if LONG else 16000
     with Cluster("tenants", kafka="real", people=40, orgs=small + 2, workers=2, latency_ms=20,
                  env={"OF_SLICE_MS": 2000}) as c:
         c.sim.post("/_sim/orgs/1/config", {"people": people})

@@ -30,6 +30,11 @@ WITH x AS MATERIALIZED (
         JOIN public.openfaith_edges g ON g."sourceEntityId" = p.id AND g."orgId" = $1
             AND g."relationshipType" = 'person_has_phoneNumber' AND g."deletedAt" IS NULL
         JOIN public."openfaith_phoneNumbers" n ON n.id = g."targetEntityId" AND n."deletedAt" IS NULL AND n.number ~ '\d'
+    /* one that another system has brought, and whose contacts are still on their way */
+    UNION SELECT p.id, lower(k) FROM p
+        CROSS JOIN LATERAL (SELECT l.id FROM sync.external_link l WHERE l.entity_id = p.id AND l.org_id = $1 AND l.adapter <> $2
+            AND l.kind = 'entity' AND l.state = 'linked') l
+        JOIN sync.base b ON b.org_id = $1 AND b.link_id = l.id, unnest(b.match_keys) k WHERE k NOT LIKE 'b:%'
 ), pair AS (
     SELECT xk.ext, pk.id, bool_or(k LIKE 'n:%') AS by_name, bool_or(k LIKE 'e:%') AS by_email, bool_or(k LIKE 'p:%') AS by_phone
     FROM xk JOIN pk USING (k) GROUP BY xk.ext, pk.id
