@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A church comes in from a simulated Planning Center before your eyes.
 
-Starts a temporary Postgres, librdkafka's in-process broker, the Planning Center simulator, a scheduler and two workers;
-connects one church under the API's real limit (100 requests in 20 s); shows it coming in; compares both sides. Everything
-is in a temporary folder and gone at the end.
+Starts a temporary Postgres, librdkafka's in-process broker, the Planning Center simulator, a scheduler, the change reader and two
+workers; connects one church under the API's real limit (100 requests in 20 s); shows it coming in; edits a record on each side and shows
+both arriving, then a conflict and its explanation; compares both sides. Everything is in a temporary folder and gone at the end.
 """
 import argparse
 import math
@@ -166,6 +166,72 @@ def show_records(cluster, people):
                 say(f"      {kind}" + (f": {target}" if target else ""))
 
 
+def wait_for(what, check, timeout=60):
+    """Seconds until check() is true."""
+    begin = time.monotonic()
+    while not check():
+        if time.monotonic() - begin > timeout:
+            raise HarnessError(f"{what}: not within {timeout} s")
+        time.sleep(0.02)
+    return time.monotonic() - begin
+
+
+class Hands:
+    """Somebody in OpenFaith and somebody in Planning Center, who work on the same people."""
+
+    def __init__(self, cluster):
+        self.c = cluster
+        self.people = cluster.query(
+            "SELECT l.entity_id, l.external_id, p.name FROM sync.external_link l JOIN openfaith_people p ON p.id = l.entity_id "
+            "WHERE l.org_id = %s AND l.external_type = 'Person' AND l.state = 'linked' AND p.\"firstName\" IS NOT NULL "
+            "AND p.membership IS NOT NULL ORDER BY length(l.external_id), l.external_id LIMIT 3", ORG)
+
+    def here(self, person, column, value=None):
+        """Reads, or writes as OpenFaith's application does."""
+        if value is not None:
+            self.c.query(f'UPDATE openfaith_people SET "{column}" = %s, "updatedAt" = now(), "updatedBy" = \'user_office\' WHERE id = %s',
+                         value, person)
+        return self.c.value(f'SELECT "{column}" FROM openfaith_people WHERE id = %s', person)
+
+    def there(self, external, attribute, value=None):
+        if value is not None:
+            self.c.sim.do("PATCH", f"/people/v2/people/{external}", {attribute: value})
+        return next(r for r in self.c.sim.dump(1, "Person") if r["id"] == external)["attributes"][attribute]
+
+
+def show_changes(cluster, limited):
+    """A record edited on each side, and one on both."""
+    hands = Hands(cluster)
+    if len(hands.people) < 3:
+        say("(too few people to show changes with)")
+        return
+    (one, one_there, one_name), (two, two_there, two_name), (both, both_there, both_name) = hands.people
+    say(f"Edited in OpenFaith: membership of {one_name} is now \"Elder\".")
+    hands.here(one, "membership", "Elder")
+    took = wait_for("the edit in Planning Center", lambda: hands.there(one_there, "membership") == "Elder", 120)
+    last = [e for e in cluster.sim.writes(1) if e["target"].startswith(f"/people/v2/people/{one_there}")][-1]
+    say(f"  Planning Center has it {1000 * took:.0f} ms later: {last['method']} {last['target'].split('?')[0]}, only {last['names']}"
+        + (" (it may have waited for a permit)." if limited and took > 1 else "."))
+    say(f"Edited in Planning Center: membership of {two_name} is now \"Deacon\". It arrives with the next poll (every 15 minutes); "
+        "`openfaithctl poll` asks now.")
+    hands.there(two_there, "membership", "Deacon")
+    cluster.ctl("poll", ORG, "pco")
+    took = wait_for("their edit in OpenFaith", lambda: hands.here(two, "membership") == "Deacon", 120)
+    say(f"  OpenFaith has it {took:.1f} s later, and nothing is sent back.")
+    say(f"A conflict: membership of {both_name}, \"Ushers\" there and \"Choir\" here at once; of this field Planning Center has the last word:")
+    say(f"  $ openfaithctl set {ORG} pco --strategy Person.membership=chms_wins")
+    cluster.ctl("set", ORG, "pco", "--strategy", "Person.membership=chms_wins")
+    hands.there(both_there, "membership", "Ushers")
+    hands.here(both, "membership", "Choir")
+    wait_for("the conflict to be decided", lambda: hands.here(both, "membership") == "Ushers", 120)
+    say(f"  $ openfaithctl explain {ORG} {both} membership")
+    for line in cluster.ctl("explain", ORG, both, "membership").stdout.splitlines():
+        say(f"    {line}")
+    cluster.ctl("set", ORG, "pco", "--strategy", "Person.membership=default")
+    wait_for("nothing more to send", lambda: not cluster.value("SELECT count(*) FROM sync.work WHERE org_id = %s AND direction = 'out' "
+                                                              "AND state IN ('ready', 'leased', 'waiting')", ORG), 120)
+
+
 def show_environment(cluster):
     say("It goes on until Ctrl-C. In another terminal:")
     for key in ("OF_DATABASE_URL", "OF_KAFKA_BROKERS", "OF_KEYRING_FILE"):
@@ -183,7 +249,7 @@ def run(args):
     with Cluster("openfaith-demo", kafka="real" if args.real_kafka else "mock", people=args.people, workers=2,
                  rate=f"{LIMIT}/{PERIOD}" if limited else "off", latency_ms=args.latency_ms, quick=False) as cluster:
         say(f"Running: Postgres, {'Apache Kafka' if args.real_kafka else 'in-process broker'}, Planning Center simulator, "
-            "1 scheduler, 2 workers.")
+            "1 scheduler, 1 change reader, 2 workers.")
         counts = cluster.sim.get("/_sim/orgs/1/counts")
         counts = {name: counts[name] for name in pco_expect.KINDS}
         records = sum(counts.values())
@@ -215,6 +281,12 @@ def run(args):
         say("Comparing both sides, field by field and edge by edge ...")
         found = compare.compare(cluster.pg.url(cluster.database), cluster.sim, 1, ORG, mode=args.mode,
                                 members_read=not limited)
+        if not found:
+            say("No difference.")
+            say()
+            show_changes(cluster, limited)
+            say("Comparing both sides once more ...")
+            found = compare.compare(cluster.pg.url(cluster.database), cluster.sim, 1, ORG, mode=args.mode, members_read=False, both=True)
         if found:
             say(f"{len(found)} differences:")
             say("\n".join("  " + text for text in found[:100]))
