@@ -66,7 +66,9 @@ enum of_code of_push_may_create(struct of_push_item *it, struct of_pg *db, bool 
     const struct of_type *t = it->plan.type;
     bool by_hand = strcmp(it->reason, "asked") == 0;
     *ret = false;
-    if (!(t->verbs & OF_VERB_CREATE) || (it->pj->conn->mode == 'c' && !by_hand)) {
+    /* what is said of records that are linked, a membership or a value, is no record that a person would have to ask for */
+    bool asks = it->pj->conn->mode == 'c' && t->kind == OF_KIND_ENTITY;
+    if (!(t->verbs & OF_VERB_CREATE) || (asks && !by_hand)) {
         return of_push_done(it, db, err);
     }
     if (!out_open) { /* it may be one of those that are there already */
