@@ -101,9 +101,12 @@ enum of_code of_push_compare(struct of_push_item *it, struct of_pg *db, const st
     enum of_code code = of_json_parse(of_buf_text(&body), body.len, OF_PUSH_BODY_MAX, &ours, err);
     of_buf_clear(&body);
     bool create = p->verb == OF_VERB_CREATE;
+    bool says_nothing = false;
     if (code == OF_OK) {
         of_project_diff(a, p->type, ours, p->seen, p->agreed, create, &body, &n, &fields);
-        code = n > 0 ? of_json_parse(of_buf_text(&body), body.len, OF_PUSH_BODY_MAX, &p->sent, err) : OF_OK;
+        says_nothing = n == 0 && create && p->type->kind == OF_KIND_ENTITY; /* made all the same: a batch without description */
+        of_buf_str(&body, says_nothing ? "{}" : "");
+        code = body.len > 0 ? of_json_parse(of_buf_text(&body), body.len, OF_PUSH_BODY_MAX, &p->sent, err) : OF_OK;
     }
     if (code == OF_OK) {
         p->fields = of_strdup(of_buf_text(&fields));
@@ -111,7 +114,7 @@ enum of_code of_push_compare(struct of_push_item *it, struct of_pg *db, const st
     of_buf_done(&body);
     of_buf_done(&fields);
     OF_TRY(code);
-    if (n == 0 || !(p->type->verbs & (unsigned)p->verb)) {
+    if ((n == 0 && !says_nothing) || !(p->type->verbs & (unsigned)p->verb)) {
         return over(it, db, ret, err);
     }
     *ret = PUSH_NEXT_SEND;
