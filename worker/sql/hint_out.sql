@@ -67,7 +67,8 @@ WITH me AS MATERIALIZED (
         AND s.external_type = k.type LIMIT 1) s
     WHERE e.external_type IS NULL AND s.out_open
         AND NOT EXISTS (SELECT FROM (SELECT * FROM sync.external_link t WHERE t.entity_id = e.id AND t.org_id = e.org
-            AND t.kind = 'entity' AND t.state IN ('unlinked', 'merged_into', 'deleted') OFFSET 0) t WHERE t.adapter = e.adapter)
+            AND t.kind = 'entity' AND t.state IN ('unlinked', 'merged_into', 'deleted') OFFSET 0) t WHERE t.adapter = e.adapter
+            AND NOT t.link_metadata ? 'deletedHere')
 ), d AS (
     SELECT DISTINCT ON (org, adapter, record_type, id) org, adapter, record_type, id, xid
     FROM (
