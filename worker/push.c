@@ -340,6 +340,7 @@ static void item_over(struct of_push_item *it)
 static enum of_code start_item(struct of_push_item *it, struct of_pg *db, struct of_err *err)
 {
     enum of_push_next next = PUSH_NEXT_OVER;
+    of_push_plan_done(&it->plan); /* an earlier try may have failed half-way */
     enum of_code code = of_push_plan(it, db, &next, err);
     bool look = code == OF_OK && next == PUSH_NEXT_SEND && of_push_must_look(it);
     if (look) {
@@ -453,12 +454,12 @@ static enum of_code claim_more(struct of_push_job *pj, struct of_pg *db, int *re
     }
     struct of_conn *conn = NULL;
     OF_TRY(of_conn_load(pj->w, db, pj->org, pj->adapter, &conn, err));
-    if (conn != pj->conn && want < OF_PUSH_SLOTS) { /* those under way go on with what they began with */
-        of_conn_unref(conn);
-    } else {
-        of_conn_unref(pj->conn);
-        pj->conn = conn;
+    if (conn != pj->conn && want < OF_PUSH_SLOTS) { /* those under way end with what they began with, and nothing joins them: */
+        of_conn_unref(conn);                        /* an update is sent before anybody looks at the generation again */
+        return OF_OK;
     }
+    of_conn_unref(pj->conn);
+    pj->conn = conn;
     OF_TRY(claim(pj, db, want, ret_n, err));
     pj->more = *ret_n == want;
     return OF_OK;
