@@ -242,7 +242,7 @@ static void lost(struct holding *h, const char *prefix, const char *name)
 /* Of what was made of nothing they say nothing either, or it is somebody else's. */
 static bool says_more(const struct holding *h, const struct of_field *f)
 {
-    return h->as_made && !of_json_first(h->sent) && f->column && !(f->flags & (OF_FIELD_READ_ONLY | OF_FIELD_DERIVED)) &&
+    return h->as_made && h->sent && !of_json_first(h->sent) && f->column && !(f->flags & (OF_FIELD_READ_ONLY | OF_FIELD_DERIVED)) &&
            !of_project_empty(of_json_get(h->answer, f->column), false);
 }
 
