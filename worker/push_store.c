@@ -477,6 +477,7 @@ static enum of_code deleted(struct of_push_item *it, struct of_apply *a, struct 
     int64_t push_seq = 0;
     of_pgarr_text(ids, p->ext);
     OF_TRY(numbers(a, &push_seq, err));
+    a->own_delete = true;
     OF_TRY(of_apply_gone(a, p->type, ids, err));
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, a->conn->org);
@@ -486,6 +487,11 @@ static enum of_code deleted(struct of_push_item *it, struct of_apply *a, struct 
     of_pg_arg_int8(&args, push_seq);
     OF_TRY(of_pg_run(a->db, &of_sql_push_deleted, &args, NULL, err));
     OF_TRY(read_parent(it, a, err));
+    if (p->type->kind == OF_KIND_VALUE) { /* what was typed anew while it went there was no difference then */
+        OF_CLEANUP(of_pgarr_freep) struct of_pgarr *people = of_pgarr_new(OF_PG_TEXT);
+        of_pgarr_text(people, p->link_id);
+        OF_TRY(of_push_hint_values(a, p->link_tag, people, err));
+    }
     return journal(it, a, p->ext, "deleted there", err);
 }
 
