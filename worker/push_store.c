@@ -573,6 +573,27 @@ static enum of_code looked(struct of_push_item *it, struct of_apply *a, bool *re
 
 /* --- one answer --- */
 
+/* A row that was deleted for good while its record was made there: the change reader found no link and could not know whose it was, so
+ * nobody else will say that the record is to go. */
+static enum of_code done_or_gone(struct of_push_item *it, struct of_apply *a, struct of_err *err)
+{
+    const struct of_push_plan *p = &it->plan;
+    if (p->verb == OF_VERB_CREATE && p->type->kind == OF_KIND_ENTITY) {
+        OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
+        OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+        struct of_pgargs args = OF_PGARGS_INIT;
+        of_pgarr_text(ids, p->link_id);
+        of_pg_arg_text(&args, a->conn->org);
+        of_pg_arg_array(&args, ids);
+        OF_TRY(of_pg_run(a->db, &of_type_sql(p->type)->living, &args, &res, err));
+        if (of_pgres_i64(res, 0, 0) == 0) {
+            const struct of_push_later again = {.state = "ready"};
+            return of_push_later(it, a->db, &again, err);
+        }
+    }
+    return of_push_done(it, a->db, err);
+}
+
 static enum of_code stored(struct of_push_item *it, struct of_apply *a, bool *ret_follow, struct of_err *err)
 {
     struct of_push_plan *p = &it->plan;
@@ -593,7 +614,7 @@ static enum of_code stored(struct of_push_item *it, struct of_apply *a, bool *re
     }
     of_page_done(&page);
     if (code == OF_OK && !*ret_follow) {
-        code = of_push_done(it, a->db, err);
+        code = done_or_gone(it, a, err);
         if (code == OF_E_LEASE && p->verb == OF_VERB_CREATE) { /* too late for the row, not for the link */
             of_err_clear(err);
             code = OF_OK;
