@@ -157,6 +157,7 @@ static void item_free(struct of_push_item *it)
     of_freep(&it->record_id);
     of_freep(&it->body);
     of_freep(&it->found_body);
+    of_freep(&it->alike);
     memset(it, 0, sizeof *it);
     it->pj = pj;
 }

@@ -52,6 +52,7 @@ struct of_push_item {
     struct of_push_plan plan;
     int64_t offset;         /* PUSH_RECENT: page */
     int found;              /* records that may be it */
+    char *alike;            /* their ids, '\n' after each */
     char *found_body;       /* the first of them, its page */
     size_t found_len;
     char found_id[OF_PUSH_ID_MAX];

@@ -57,6 +57,7 @@ enum of_code of_push_resume(struct of_push_item *it, struct of_pg *db, enum of_p
     p->verb = OF_VERB_CREATE;
     it->offset = 0;
     it->found = 0;
+    of_freep(&it->alike);
     *ret = PUSH_NEXT_FIND;
     return OF_OK;
 }
