@@ -10,7 +10,7 @@
 
 /* The job of a connection: claims rows as places become free, lets each go its own way, and leaves when nothing is due. */
 
-enum { GIVE_UP_MS = 5000, LATE_MS = 500, STAY_MS = 15000 };
+enum { GIVE_UP_MS = 5000, LATE_MS = 500, STAY_MS = 15000, LACKS_TRIES = 4 };
 
 /* --- one job per connection --- */
 
@@ -101,7 +101,7 @@ enum of_code of_push_later(struct of_push_item *it, struct of_pg *db, const stru
     return of_pg_run(db, &of_sql_push_later, &args, NULL, err);
 }
 
-static enum of_code wait_locked(struct of_push_item *it, struct of_pg *db, const char *ref, const char *words, struct of_err *err)
+static enum of_code wait_locked(struct of_push_item *it, struct of_pg *db, const char *ref, bool is_stuck, struct of_err *err)
 {
     struct of_pgargs lock = OF_PGARGS_INIT;
     of_pg_arg_text(&lock, it->pj->org);
@@ -116,22 +116,39 @@ static enum of_code wait_locked(struct of_push_item *it, struct of_pg *db, const
     of_pg_arg_text(&args, id ? id + 1 : "");
     OF_TRY(of_pg_run_count(db, &of_sql_push_is_linked, &args, &rows, err));
     struct of_err why = OF_ERR_INIT;
-    (void)of_strcopy(why.msg, sizeof why.msg, words);
+    (void)of_strcopy(why.msg, sizeof why.msg,
+                     is_stuck ? "a record that it needs there cannot be sent" : "a record that it needs there is on its way");
     const struct of_push_later now = {.state = "ready", .ms = 0, .attempts = it->attempts};
-    const struct of_push_later wait = {
-        .state = "waiting", .ms = it->pj->w->conf->waiting_recheck_ms, .attempts = it->attempts, .why = &why, .waits_for = ref};
+    const struct of_push_later wait = {.state = is_stuck ? "parked" : "waiting",
+                                       .ms = it->pj->w->conf->waiting_recheck_ms,
+                                       .attempts = it->attempts,
+                                       .why = &why,
+                                       .waits_for = ref};
     return of_push_later(it, db, rows ? &now : &wait, err);
 }
 
-enum of_code of_push_wait(struct of_push_item *it, struct of_pg *db, const char *ref, const char *words, struct of_err *err)
+enum of_code of_push_wait(struct of_push_item *it, struct of_pg *db, const char *ref, bool is_stuck, struct of_err *err)
 {
     OF_TRY(of_pg_begin(db, err));
-    enum of_code code = wait_locked(it, db, ref, words, err);
+    enum of_code code = wait_locked(it, db, ref, is_stuck, err);
     code = code == OF_OK ? of_pg_commit(db, err) : code;
     if (code != OF_OK) {
         of_pg_rollback(db);
     }
     return code;
+}
+
+enum of_code of_push_lacks(struct of_push_item *it, struct of_pg *db, const char *end, const struct of_err *why, struct of_err *err)
+{
+    bool again = it->attempts < LACKS_TRIES;
+    if (!again && !end) {
+        return of_push_done(it, db, err);
+    }
+    const struct of_push_later later = {.state = again ? "ready" : end,
+                                        .ms = of_backoff_ms(it->pj->w->conf, it->attempts),
+                                        .attempts = it->attempts + 1,
+                                        .why = why};
+    return of_push_later(it, db, &later, err);
 }
 
 /* --- items --- */

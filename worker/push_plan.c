@@ -8,8 +8,6 @@
 
 /* What a row asks for, by what the tables say now. */
 
-enum { LACKS_TRIES = 4 };
-
 enum of_code of_push_json(const struct of_pgres *res, int row, int col, struct of_json **ret, struct of_err *err)
 {
     *ret = NULL;
@@ -116,7 +114,8 @@ enum of_code of_push_compare(struct of_push_item *it, struct of_pg *db, const st
     of_buf_done(&fields);
     OF_TRY(code);
     if ((n == 0 && !says_nothing) || !(p->type->verbs & (unsigned)p->verb)) {
-        return over(it, db, ret, err);
+        *ret = PUSH_NEXT_OVER;
+        return p->stuck[0] ? of_push_wait(it, db, p->stuck, true, err) : of_push_done(it, db, err);
     }
     *ret = PUSH_NEXT_SEND;
     return OF_OK;
@@ -227,8 +226,9 @@ static enum of_code plan_update(struct of_push_item *it, struct of_pg *db, const
     enum of_code code = of_push_rels(it, db, p->type, it->record_id, row, NULL, &rels, err);
     if (code == OF_OK && rels.wait[0]) {
         *ret = PUSH_NEXT_OVER;
-        code = of_push_wait(it, db, rels.wait, "a record that it names is on its way", err);
+        code = of_push_wait(it, db, rels.wait, false, err);
     } else if (code == OF_OK) {
+        (void)of_strcopy(p->stuck, sizeof p->stuck, rels.stuck);
         struct of_project_in in = {
             .adapter = it->pj->conn->adapter, .type = p->type, .row = row, .rel = rels.rel, .many = rels.many};
         code = hint_values(it, db, err);
@@ -242,12 +242,7 @@ static enum of_code lacks(struct of_push_item *it, struct of_pg *db, const char 
 {
     struct of_err why = OF_ERR_INIT;
     (void)of_err_set(&why, OF_E_INVALID, "they want a %s, and ours has none that they know", key);
-    /* it may have been written in two transactions: the other one is waited for, not for ever */
-    const struct of_push_later wait = {.state = it->attempts < LACKS_TRIES ? "ready" : "dead",
-                                       .ms = of_backoff_ms(it->pj->w->conf, it->attempts),
-                                       .attempts = it->attempts + 1,
-                                       .why = &why};
-    return of_push_later(it, db, &wait, err);
+    return of_push_lacks(it, db, "dead", &why, err);
 }
 
 static enum of_code plan_create(struct of_push_item *it, struct of_pg *db, const struct of_json *row, enum of_push_next *ret,
@@ -255,18 +250,18 @@ static enum of_code plan_create(struct of_push_item *it, struct of_pg *db, const
 {
     struct of_push_plan *p = &it->plan;
     struct of_push_rels rels;
-    char wait[OF_PUSH_ID_MAX * 2] = "";
     p->verb = OF_VERB_CREATE;
     *ret = PUSH_NEXT_OVER;
     enum of_code code = of_push_rels(it, db, p->type, it->record_id, row, NULL, &rels, err);
     if (code == OF_OK && !rels.wait[0] && !rels.lacks[0]) {
-        code = of_push_with(it, db, wait, sizeof wait, rels.lacks, sizeof rels.lacks, err);
+        code = of_push_with(it, db, &rels, err);
     }
-    if (code == OF_OK && (rels.wait[0] || wait[0])) {
-        code = of_push_wait(it, db, rels.wait[0] ? rels.wait : wait, "a record that it needs is on its way", err);
+    if (code == OF_OK && (rels.wait[0] || (rels.lacks[0] && rels.stuck[0]))) {
+        code = of_push_wait(it, db, rels.wait[0] ? rels.wait : rels.stuck, !rels.wait[0], err);
     } else if (code == OF_OK && rels.lacks[0]) {
         code = lacks(it, db, rels.lacks, err);
     } else if (code == OF_OK) {
+        (void)of_strcopy(p->stuck, sizeof p->stuck, rels.stuck);
         if (p->type->create_parent) {
             id_of(of_json_text(of_json_get(rels.rel, p->type->create_parent)), p->parent, sizeof p->parent);
         }
@@ -278,6 +273,13 @@ static enum of_code plan_create(struct of_push_item *it, struct of_pg *db, const
     return code;
 }
 
+/* It is not made there after all: what waits for its link looks for itself. */
+static enum of_code never_linked(struct of_push_item *it, struct of_pg *db, struct of_err *err)
+{
+    OF_TRY(of_push_done(it, db, err));
+    return of_push_wake(it, db, it->plan.link_tag, it->plan.link_id, err);
+}
+
 static enum of_code plan_unlinked(struct of_push_item *it, struct of_pg *db, const struct of_pgres *res, const struct of_json *row,
                                   enum of_push_next *ret, struct of_err *err)
 {
@@ -287,7 +289,7 @@ static enum of_code plan_unlinked(struct of_push_item *it, struct of_pg *db, con
         return of_push_resume(it, db, ret, err);
     }
     if (!of_pgres_bool(res, 0, 1) || of_pgres_bool(res, 0, 9)) {
-        return of_push_done(it, db, err);
+        return never_linked(it, db, err);
     }
     OF_TRY(of_push_may_create(it, db, of_pgres_bool(res, 0, 8), &may, err));
     if (!may) {

@@ -51,9 +51,11 @@ static int by_text(const void *a, const void *b)
 
 static void on_its_way(struct of_push_rels *ret, const struct of_pgres *res, int row)
 {
-    if (ret->wait[0] == '\0' && of_pgres_bool(res, row, 5)) {
+    const char *way = of_pgres_text(res, row, 5);
+    char *to = way[0] == 's' ? ret->stuck : ret->wait;
+    if (way[0] && !to[0]) {
         OF_CLEANUP(of_freep) char *ref = of_asprintf("out:%s/%s", of_pgres_text(res, row, 2), of_pgres_text(res, row, 1));
-        (void)of_strcopy(ret->wait, sizeof ret->wait, ref);
+        (void)of_strcopy(to, sizeof ret->wait, ref);
     }
 }
 

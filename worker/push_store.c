@@ -392,6 +392,18 @@ static enum of_code agree(struct of_push_item *it, struct of_apply *a, const str
     return of_apply_populate(a, r->type, ids, err);
 }
 
+enum of_code of_push_wake(struct of_push_item *it, struct of_pg *db, const char *tag, const char *id, struct of_err *err)
+{
+    OF_CLEANUP(of_freep) char *ref = of_asprintf("out:%s/%s", tag, id);
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *refs = of_pgarr_new(OF_PG_TEXT);
+    of_pgarr_text(refs, ref);
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, it->pj->org);
+    of_pg_arg_text(&args, it->pj->adapter);
+    of_pg_arg_array(&args, refs);
+    return of_pg_run(db, &of_sql_push_wake, &args, NULL, err);
+}
+
 enum of_code of_push_link(struct of_push_item *it, struct of_apply *a, const struct of_record *r, const char *tag, const char *id,
                           const struct of_json *sent, struct of_err *err)
 {
@@ -402,14 +414,7 @@ enum of_code of_push_link(struct of_push_item *it, struct of_apply *a, const str
     OF_TRY(agree(it, a, r, link, NULL, NULL, sent, err));
     char *ext = r->id;
     OF_TRY(of_apply_wake(a, r->type, &ext, 1, err));
-    OF_CLEANUP(of_freep) char *ref = of_asprintf("out:%s/%s", tag, id);
-    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *refs = of_pgarr_new(OF_PG_TEXT);
-    of_pgarr_text(refs, ref);
-    struct of_pgargs wake = OF_PGARGS_INIT;
-    of_pg_arg_text(&wake, a->conn->org);
-    of_pg_arg_text(&wake, a->conn->adapter_name);
-    of_pg_arg_array(&wake, refs);
-    return of_pg_run(a->db, &of_sql_push_wake, &wake, NULL, err);
+    return of_push_wake(it, a->db, tag, id, err);
 }
 
 /* A membership changes its parent's list, which no time of theirs announces. */
@@ -578,6 +583,7 @@ static enum of_code looked(struct of_push_item *it, struct of_apply *a, bool *re
 static enum of_code done_or_gone(struct of_push_item *it, struct of_apply *a, struct of_err *err)
 {
     const struct of_push_plan *p = &it->plan;
+    bool again = p->stuck[0] != '\0'; /* it still waits for what it went without */
     if (p->verb == OF_VERB_CREATE && p->type->kind == OF_KIND_ENTITY) {
         OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
         OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
@@ -586,12 +592,10 @@ static enum of_code done_or_gone(struct of_push_item *it, struct of_apply *a, st
         of_pg_arg_text(&args, a->conn->org);
         of_pg_arg_array(&args, ids);
         OF_TRY(of_pg_run(a->db, &of_type_sql(p->type)->living, &args, &res, err));
-        if (of_pgres_i64(res, 0, 0) == 0) {
-            const struct of_push_later again = {.state = "ready"};
-            return of_push_later(it, a->db, &again, err);
-        }
+        again = again || of_pgres_i64(res, 0, 0) == 0;
     }
-    return of_push_done(it, a->db, err);
+    const struct of_push_later now = {.state = "ready"};
+    return again ? of_push_later(it, a->db, &now, err) : of_push_done(it, a->db, err);
 }
 
 static enum of_code stored(struct of_push_item *it, struct of_apply *a, bool *ret_follow, struct of_err *err)
