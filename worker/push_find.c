@@ -85,7 +85,18 @@ static enum of_code found_one(struct of_push_item *it, struct of_apply *a, struc
     return code;
 }
 
-/* A person says which it is. Until then none of them becomes anything here, and ours waits for what is said of it. */
+enum of_code of_push_ask_alike(struct of_push_item *it, struct of_apply *a, const struct of_pgarr *ids, struct of_err *err)
+{
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_text(&args, it->plan.type->name);
+    of_pg_arg_text(&args, it->plan.link_tag);
+    of_pg_arg_text(&args, it->plan.link_id);
+    of_pg_arg_array(&args, ids);
+    return of_pg_run(a->db, &of_sql_push_alike, &args, NULL, err);
+}
+
 static enum of_code several(struct of_push_item *it, struct of_apply *a, struct of_err *err)
 {
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *alike = of_pgarr_new(OF_PG_TEXT);
@@ -93,14 +104,7 @@ static enum of_code several(struct of_push_item *it, struct of_apply *a, struct 
     for (const char *p = it->alike; *p; p += strcspn(p, "\n") + 1) {
         of_pgarr_mem(alike, p, strcspn(p, "\n"));
     }
-    struct of_pgargs args = OF_PGARGS_INIT;
-    of_pg_arg_text(&args, a->conn->org);
-    of_pg_arg_text(&args, a->conn->adapter_name);
-    of_pg_arg_text(&args, it->plan.type->name);
-    of_pg_arg_text(&args, it->plan.link_tag);
-    of_pg_arg_text(&args, it->plan.link_id);
-    of_pg_arg_array(&args, alike);
-    OF_TRY(of_pg_run(a->db, &of_sql_push_alike, &args, NULL, err));
+    OF_TRY(of_push_ask_alike(it, a, alike, err));
     struct of_err why = OF_ERR_INIT;
     (void)of_err_set(&why, OF_E_CONFLICT, "%d records there may be the one that was made of it", it->found);
     const struct of_push_later park = {

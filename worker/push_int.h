@@ -169,5 +169,7 @@ enum of_code of_push_failed(struct of_push_item *it, struct of_pg *db, const str
 
 /* --- push_find.c: creates whose answer was lost --- */
 enum of_code of_push_found(struct of_push_item *it, struct of_apply *a, bool *ret_again, struct of_err *err);
+/* Any of these records there may be the one that was made of it: a person says which. Until then none of them becomes anything here. */
+enum of_code of_push_ask_alike(struct of_push_item *it, struct of_apply *a, const struct of_pgarr *ids, struct of_err *err);
 
 #endif

@@ -431,12 +431,43 @@ static enum of_code read_parent(struct of_push_item *it, struct of_apply *a, str
     return OF_OK;
 }
 
+/* Was it matched or linked by hand to another record while this one was made? Then that is a second one, and a person sees to it. */
+static enum of_code is_second(struct of_push_item *it, struct of_apply *a, const struct of_record *r, bool *ret, struct of_err *err)
+{
+    const struct of_push_plan *p = &it->plan;
+    *ret = false;
+    if (p->type->kind != OF_KIND_ENTITY) {
+        return OF_OK;
+    }
+    int64_t rows = 0;
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_text(&args, p->link_id);
+    of_pg_arg_text(&args, p->type->name);
+    of_pg_arg_text(&args, r->id);
+    OF_TRY(lock_record(it, a->db, p->link_tag, p->link_id, err));
+    OF_TRY(of_pg_run_count(a->db, &of_sql_push_linked_else, &args, &rows, err));
+    if (rows == 0) {
+        return OF_OK;
+    }
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
+    of_pgarr_text(ids, r->id);
+    *ret = true;
+    return of_push_ask_alike(it, a, ids, err);
+}
+
 enum of_code of_push_created(struct of_push_item *it, struct of_apply *a, const struct of_page *page, const struct of_record *r,
                              bool *ret_follow, struct of_err *err)
 {
     struct of_push_plan *p = &it->plan;
     OF_CLEANUP(of_json_freep) struct of_json *answer = NULL;
+    bool second = false;
     *ret_follow = false;
+    OF_TRY(is_second(it, a, r, &second, err));
+    if (second) {
+        return journal(it, a, r->id, "created there beside the one that it is linked to", err);
+    }
     OF_TRY(of_json_parse(r->body, r->body_len, OF_PUSH_BODY_MAX, &answer, err));
     OF_TRY(of_push_link(it, a, r, p->link_tag, p->link_id, p->sent, err));
     bool all = true;
@@ -645,6 +676,11 @@ static enum of_code settle(struct of_push_item *it, struct of_apply *a, bool *re
             *ret_again = true;
         }
         return OF_OK;
+    }
+    if (gone && it->asks == PUSH_FOLLOW && it->attempts < 6) { /* made a moment ago, and not shown yet */
+        struct of_err why = it->err;
+        why.cls = OF_CLASS_RETRY;
+        return of_push_failed(it, a->db, &why, err);
     }
     if (gone && (it->asks == PUSH_WRITE || it->asks == PUSH_LOOK)) {
         return missing(it, a, err);
