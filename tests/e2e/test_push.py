@@ -32,8 +32,8 @@ class Church:
                      "VALUES (%s, 'pco', 'out', %s, %s, %s) ON CONFLICT (org_id, adapter, direction, record_type, record_id) "
                      "DO UPDATE SET gen = w.gen + 1", self.org, kind, ident, reason)
 
-    def entity(self, table, prefix, **columns):
-        ident = typeid(prefix, next(NUMBERS))
+    def entity(self, table, prefix, ident=None, **columns):
+        ident = ident or typeid(prefix, next(NUMBERS))
         names = "".join(f', "{name}"' for name in columns)
         marks = ", %s" * len(columns)
         self.run(f'INSERT INTO public."{table}" (id, "orgId", "createdAt", "createdBy"{names}) VALUES (%s, %s, now(), %s{marks})',
@@ -115,10 +115,11 @@ def household_and_group(c, church, person):
     """A household carries its people and its contact; a member of a group is a record of its own."""
     since = next_seq(c)
     other = church.linked("Person")[0]
-    home = church.entity("openfaith_households", "household", name="Lovelace")
-    church.edge(home, person, "household_has_person")
+    home = typeid("household", next(NUMBERS))
+    church.edge(home, person, "household_has_person")  # before the household: each is a transaction, and it would go with the first
     church.edge(home, other[0], "household_has_person")
     church.edge(home, person, "household_primary_contact_person")
+    church.entity("openfaith_households", "household", home, name="Lovelace")
     settled(c)
     created = [w for w in writes(c, since) if w[0] == "POST"]
     assert [w[1] for w in created] == ["/people/v2/households"], writes(c, since)
@@ -421,11 +422,13 @@ def contact_on_its_way():
         settled(c)
         since = next_seq(c)
         member, member_external = church.linked("Person")[0]
-        home = church.entity("openfaith_households", "household", name="Waits")
+        c.sim.fault("delay", 1, match="POST /people/v2/people", times=1, delay_ms=1500)  # the household is looked at meanwhile
+        home = typeid("household", next(NUMBERS))
         contact = unlinked_person(church, "Contact")
         church.edge(home, member, "household_has_person")
         church.edge(home, contact, "household_has_person")
         church.edge(home, contact, "household_primary_contact_person")
+        church.entity("openfaith_households", "household", home, name="Waits")
         church.hint(("household", home), ("person", contact))
         settled(c)
         assert [w[1] for w in writes(c, since)] == ["/people/v2/people", "/people/v2/households"], writes(c, since)
