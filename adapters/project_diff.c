@@ -239,10 +239,20 @@ static void lost(struct holding *h, const char *prefix, const char *name)
     }
 }
 
+/* Of what was made of nothing they say nothing either, or it is somebody else's. */
+static bool says_more(const struct holding *h, const struct of_field *f)
+{
+    return h->as_made && h->sent && !of_json_first(h->sent) && f->column && !(f->flags & (OF_FIELD_READ_ONLY | OF_FIELD_DERIVED)) &&
+           !of_project_empty(of_json_get(h->answer, f->column), false);
+}
+
 static void hold_columns(struct holding *h)
 {
     for (const struct of_field *f = h->type->fields; f->attr; f++) {
         const struct of_json *sent = f->column ? of_json_get(h->sent, f->column) : NULL;
+        if (says_more(h, f)) {
+            lost(h, "", f->column);
+        }
         if (!sent || (f->flags & OF_FIELD_READ_ONLY) || (h->as_made && (f->flags & OF_FIELD_TRUE_ONLY))) {
             continue;
         }

@@ -344,6 +344,13 @@ static void build_remove(const struct of_adapter *a, struct of_type_sql *s)
                "AND (\"sourceEntityId\" = ANY ($2) OR \"targetEntityId\" = ANY ($2)) AND \"deletedAt\" IS NULL",
                s->entity->table);
     s->remove = (struct of_sql){.name = of_asprintf("remove_%s_%s", a->name, s->type->name), .text = take(&b), .nparams = 3};
+    b = OF_BUF_INIT(1024);
+    of_buf_fmt(&b,
+               "-- params: 2\nWITH e AS MATERIALIZED (SELECT e.\"deletedAt\" FROM public.\"%s\" e WHERE e.id = ANY ($2::text[]) "
+               "AND e.\"orgId\" = $1 ORDER BY e.id FOR NO KEY UPDATE) "
+               "SELECT count(*), count(*) FILTER (WHERE e.\"deletedAt\" IS NULL) FROM e",
+               s->entity->table);
+    s->living = (struct of_sql){.name = of_asprintf("living_%s_%s", a->name, s->type->name), .text = take(&b), .nparams = 2};
 }
 
 static void not_linked(const struct of_type_sql *s, struct of_buf *b)

@@ -41,6 +41,8 @@ struct of_type_sql {
     struct of_sql again;
     /* $1 org, $2 entity ids, $3 by: soft-deletes entities and their edges. */
     struct of_sql remove;
+    /* $1 org, $2 entity ids: how many rows are there, and how many of them are not deleted; held for the rest of the transaction. */
+    struct of_sql living;
     /* $1 org, $2 adapter: a row if some living entity of the table is not linked in this adapter. */
     struct of_sql unlinked;
     /* OF_MATCH_CHILD, OF_MATCH_NAME: $1 org, $2 adapter, $3 external ids. Gives external_id, entity_id, in id order. */

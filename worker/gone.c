@@ -94,6 +94,42 @@ static enum of_code remove_below(struct of_apply *a, const struct of_type *type,
     return OF_OK;
 }
 
+/* What we deleted there ourselves may be alive here again: that is newer, so it stays and is owed to them. Nobody changes the rows
+ * from here on. */
+static enum of_code spare(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, const struct of_pgarr *eids,
+                          bool *ret, struct of_err *err)
+{
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    struct of_pgargs living = OF_PGARGS_INIT;
+    *ret = false;
+    if (type->kind == OF_KIND_VALUE || type->kind == OF_KIND_REFERENCE || of_pgarr_len(eids) == 0) {
+        return OF_OK;
+    }
+    of_pg_arg_text(&living, a->conn->org);
+    of_pg_arg_array(&living, eids);
+    OF_TRY(of_pg_run(a->db, type->kind == OF_KIND_EDGE ? &of_sql_edges_living : &of_type_sql(type)->living, &living, &res, err));
+    *ret = of_pgres_i64(res, 0, 1) > 0;
+    if (!*ret) {
+        return OF_OK;
+    }
+    struct of_pgargs spared = OF_PGARGS_INIT;
+    head(a, type, &spared);
+    of_pg_arg_array(&spared, ids);
+    OF_TRY(of_pg_run(a->db, &of_sql_gone_spared, &spared, NULL, err));
+    return of_apply_hint_out(a, type, eids, "back", err);
+}
+
+static enum of_code remove_values(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, struct of_err *err)
+{
+    if (!a->own_delete) { /* else ours is what it shall be, whatever it says by now */
+        OF_TRY(of_values_apply(a, type, ids, err));
+    }
+    struct of_pgargs forget = OF_PGARGS_INIT;
+    head(a, type, &forget);
+    of_pg_arg_array(&forget, ids);
+    return of_pg_run(a->db, &of_sql_gone_values, &forget, NULL, err);
+}
+
 enum of_code of_apply_gone(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, struct of_err *err)
 {
     OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
@@ -112,13 +148,14 @@ enum of_code of_apply_gone(struct of_apply *a, const struct of_type *type, const
             of_pgarr_text(eids, of_pgres_text(res, row, 1));
         }
     }
+    bool own = a->own_delete;
+    bool spared = false;
+    if (own) {
+        OF_TRY(spare(a, type, now_gone, eids, &spared, err));
+    }
     if (type->kind == OF_KIND_VALUE) {
-        OF_TRY(of_values_apply(a, type, now_gone, err));
-        struct of_pgargs forget = OF_PGARGS_INIT;
-        head(a, type, &forget);
-        of_pg_arg_array(&forget, now_gone);
-        OF_TRY(of_pg_run(a->db, &of_sql_gone_values, &forget, NULL, err));
-    } else if (type->kind != OF_KIND_REFERENCE) {
+        OF_TRY(remove_values(a, type, now_gone, err));
+    } else if (type->kind != OF_KIND_REFERENCE && !spared) {
         OF_TRY(remove_entities(a, type, eids, err));
     }
     struct of_pgargs journal = OF_PGARGS_INIT;
@@ -127,8 +164,11 @@ enum of_code of_apply_gone(struct of_apply *a, const struct of_type *type, const
     of_pg_arg_array(&journal, now_gone);
     of_pg_arg_int8(&journal, a->run_id);
     OF_TRY(of_pg_run(a->db, &of_sql_gone_journal, &journal, NULL, err));
-    OF_TRY(remove_children(a, type, res, err));
-    return remove_below(a, type, res, err);
+    a->own_delete = spared; /* what went there with it goes here as it does */
+    enum of_code code = remove_children(a, type, res, err);
+    code = code == OF_OK ? remove_below(a, type, res, err) : code;
+    a->own_delete = own;
+    return code;
 }
 
 /* --- a large share missing --- */

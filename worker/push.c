@@ -10,7 +10,7 @@
 
 /* The job of a connection: claims rows as places become free, lets each go its own way, and leaves when nothing is due. */
 
-enum { GIVE_UP_MS = 5000, LATE_MS = 500, STAY_MS = 15000 };
+enum { GIVE_UP_MS = 5000, LATE_MS = 500, STAY_MS = 15000, LACKS_TRIES = 4 };
 
 /* --- one job per connection --- */
 
@@ -101,7 +101,7 @@ enum of_code of_push_later(struct of_push_item *it, struct of_pg *db, const stru
     return of_pg_run(db, &of_sql_push_later, &args, NULL, err);
 }
 
-static enum of_code wait_locked(struct of_push_item *it, struct of_pg *db, const char *ref, const char *words, struct of_err *err)
+static enum of_code wait_locked(struct of_push_item *it, struct of_pg *db, const char *ref, bool is_stuck, struct of_err *err)
 {
     struct of_pgargs lock = OF_PGARGS_INIT;
     of_pg_arg_text(&lock, it->pj->org);
@@ -116,22 +116,39 @@ static enum of_code wait_locked(struct of_push_item *it, struct of_pg *db, const
     of_pg_arg_text(&args, id ? id + 1 : "");
     OF_TRY(of_pg_run_count(db, &of_sql_push_is_linked, &args, &rows, err));
     struct of_err why = OF_ERR_INIT;
-    (void)of_strcopy(why.msg, sizeof why.msg, words);
+    (void)of_strcopy(why.msg, sizeof why.msg,
+                     is_stuck ? "a record that it needs there cannot be sent" : "a record that it needs there is on its way");
     const struct of_push_later now = {.state = "ready", .ms = 0, .attempts = it->attempts};
-    const struct of_push_later wait = {
-        .state = "waiting", .ms = it->pj->w->conf->waiting_recheck_ms, .attempts = it->attempts, .why = &why, .waits_for = ref};
+    const struct of_push_later wait = {.state = is_stuck ? "parked" : "waiting",
+                                       .ms = it->pj->w->conf->waiting_recheck_ms,
+                                       .attempts = it->attempts,
+                                       .why = &why,
+                                       .waits_for = ref};
     return of_push_later(it, db, rows ? &now : &wait, err);
 }
 
-enum of_code of_push_wait(struct of_push_item *it, struct of_pg *db, const char *ref, const char *words, struct of_err *err)
+enum of_code of_push_wait(struct of_push_item *it, struct of_pg *db, const char *ref, bool is_stuck, struct of_err *err)
 {
     OF_TRY(of_pg_begin(db, err));
-    enum of_code code = wait_locked(it, db, ref, words, err);
+    enum of_code code = wait_locked(it, db, ref, is_stuck, err);
     code = code == OF_OK ? of_pg_commit(db, err) : code;
     if (code != OF_OK) {
         of_pg_rollback(db);
     }
     return code;
+}
+
+enum of_code of_push_lacks(struct of_push_item *it, struct of_pg *db, const char *end, const struct of_err *why, struct of_err *err)
+{
+    bool again = it->attempts < LACKS_TRIES;
+    if (!again && !end) {
+        return of_push_done(it, db, err);
+    }
+    const struct of_push_later later = {.state = again ? "ready" : end,
+                                        .ms = of_backoff_ms(it->pj->w->conf, it->attempts),
+                                        .attempts = it->attempts + 1,
+                                        .why = why};
+    return of_push_later(it, db, &later, err);
 }
 
 /* --- items --- */
@@ -157,6 +174,7 @@ static void item_free(struct of_push_item *it)
     of_freep(&it->record_id);
     of_freep(&it->body);
     of_freep(&it->found_body);
+    of_freep(&it->alike);
     memset(it, 0, sizeof *it);
     it->pj = pj;
 }
@@ -340,6 +358,7 @@ static void item_over(struct of_push_item *it)
 static enum of_code start_item(struct of_push_item *it, struct of_pg *db, struct of_err *err)
 {
     enum of_push_next next = PUSH_NEXT_OVER;
+    of_push_plan_done(&it->plan); /* an earlier try may have failed half-way */
     enum of_code code = of_push_plan(it, db, &next, err);
     bool look = code == OF_OK && next == PUSH_NEXT_SEND && of_push_must_look(it);
     if (look) {
@@ -453,12 +472,12 @@ static enum of_code claim_more(struct of_push_job *pj, struct of_pg *db, int *re
     }
     struct of_conn *conn = NULL;
     OF_TRY(of_conn_load(pj->w, db, pj->org, pj->adapter, &conn, err));
-    if (conn != pj->conn && want < OF_PUSH_SLOTS) { /* those under way go on with what they began with */
-        of_conn_unref(conn);
-    } else {
-        of_conn_unref(pj->conn);
-        pj->conn = conn;
+    if (conn != pj->conn && want < OF_PUSH_SLOTS) { /* those under way end with what they began with, and nothing joins them: */
+        of_conn_unref(conn);                        /* an update is sent before anybody looks at the generation again */
+        return OF_OK;
     }
+    of_conn_unref(pj->conn);
+    pj->conn = conn;
     OF_TRY(claim(pj, db, want, ret_n, err));
     pj->more = *ret_n == want;
     return OF_OK;

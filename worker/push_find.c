@@ -6,6 +6,33 @@
 
 /* A create whose answer was lost: is the record among those made since? */
 
+enum { ALIKE_MAX = 16 }; /* put before a person at once */
+
+/* Looked at before: a list moves while it is read. */
+static bool is_known(const struct of_push_item *it, const char *id)
+{
+    size_t len = strlen(id);
+    for (const char *p = it->alike; p && *p; p += strcspn(p, "\n") + 1) {
+        if (strcspn(p, "\n") == len && memcmp(p, id, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void remember(struct of_push_item *it, const char *id)
+{
+    OF_CLEANUP(of_freep) char *before = it->alike;
+    if (it->found++ == 0) {
+        (void)of_strcopy(it->found_id, sizeof it->found_id, id);
+        of_freep(&it->found_body);
+        it->found_body = of_strdup(it->body);
+        it->found_len = it->body_len;
+        of_freep(&before);
+    }
+    it->alike = of_asprintf("%s%s\n", before ? before : "", id);
+}
+
 /* Linked to another of ours, it is not this one. */
 static enum of_code is_anothers(struct of_push_item *it, struct of_apply *a, const char *ext, bool *ret, struct of_err *err)
 {
@@ -33,14 +60,8 @@ static enum of_code look_through(struct of_push_item *it, struct of_apply *a, co
             continue;
         }
         OF_TRY(is_anothers(it, a, r->id, &other, err));
-        if (other || strcmp(r->id, it->found_id) == 0) {
-            continue;
-        }
-        if (it->found++ == 0) {
-            (void)of_strcopy(it->found_id, sizeof it->found_id, r->id);
-            of_freep(&it->found_body);
-            it->found_body = of_strdup(it->body);
-            it->found_len = it->body_len;
+        if (!other && it->found < ALIKE_MAX && !is_known(it, r->id)) {
+            remember(it, r->id);
         }
     }
     return OF_OK;
@@ -64,21 +85,30 @@ static enum of_code found_one(struct of_push_item *it, struct of_apply *a, struc
     return code;
 }
 
-static enum of_code several(struct of_push_item *it, struct of_apply *a, struct of_err *err)
+enum of_code of_push_ask_alike(struct of_push_item *it, struct of_apply *a, const struct of_pgarr *ids, struct of_err *err)
 {
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, a->conn->org);
     of_pg_arg_text(&args, a->conn->adapter_name);
-    of_pg_arg_text(&args, "match");
     of_pg_arg_text(&args, it->plan.type->name);
-    of_pg_arg_text(&args, it->found_id);
     of_pg_arg_text(&args, it->plan.link_tag);
     of_pg_arg_text(&args, it->plan.link_id);
-    of_pg_arg_jsonb(&args, "{\"why\":\"several records there may be the one that was made of ours\"}");
-    OF_TRY(of_pg_run(a->db, &of_sql_push_review, &args, NULL, err));
+    of_pg_arg_array(&args, ids);
+    return of_pg_run(a->db, &of_sql_push_alike, &args, NULL, err);
+}
+
+static enum of_code several(struct of_push_item *it, struct of_apply *a, struct of_err *err)
+{
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *alike = of_pgarr_new(OF_PG_TEXT);
+    OF_CLEANUP(of_freep) char *ref = of_asprintf("review:%s", it->plan.link_id);
+    for (const char *p = it->alike; *p; p += strcspn(p, "\n") + 1) {
+        of_pgarr_mem(alike, p, strcspn(p, "\n"));
+    }
+    OF_TRY(of_push_ask_alike(it, a, alike, err));
     struct of_err why = OF_ERR_INIT;
     (void)of_err_set(&why, OF_E_CONFLICT, "%d records there may be the one that was made of it", it->found);
-    const struct of_push_later park = {.state = "parked", .attempts = it->attempts, .why = &why, .keep_intent = true};
+    const struct of_push_later park = {
+        .state = "parked", .attempts = it->attempts, .why = &why, .waits_for = ref, .keep_intent = true};
     return of_push_later(it, a->db, &park, err);
 }
 
@@ -96,10 +126,10 @@ enum of_code of_push_found(struct of_push_item *it, struct of_apply *a, bool *re
         *ret_again = true;
         return OF_OK;
     }
-    if (it->found > 1) {
+    if (it->found > 1 && it->plan.type->kind == OF_KIND_ENTITY) {
         return several(it, a, err);
     }
-    if (it->found == 1) {
+    if (it->found > 0) { /* an edge or a value made twice is the same edge, the same value */
         OF_TRY(found_one(it, a, err));
     }
     /* linked: what has changed here since is looked at; not there: it is made anew */

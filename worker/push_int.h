@@ -28,6 +28,7 @@ struct of_push_plan {
     struct of_json *with;        /* records that travel inside a create, */
     struct of_json *with_list;   /* and their entities' ids in the same order */
     char *fields;                /* names of what is sent, '\n' after each */
+    char stuck[OF_PUSH_ID_MAX * 2]; /* out:tag/id of a record that it goes without, since that one is parked or dead; or "" */
     struct of_wall changed_at;   /* when ours was changed; us 0: not known */
 };
 
@@ -52,6 +53,7 @@ struct of_push_item {
     struct of_push_plan plan;
     int64_t offset;         /* PUSH_RECENT: page */
     int found;              /* records that may be it */
+    char *alike;            /* their ids, '\n' after each */
     char *found_body;       /* the first of them, its page */
     size_t found_len;
     char found_id[OF_PUSH_ID_MAX];
@@ -95,8 +97,11 @@ struct of_push_later {
     bool keep_intent;
 };
 enum of_code of_push_later(struct of_push_item *it, struct of_pg *db, const struct of_push_later *l, struct of_err *err);
-/* Waits until `ref` (out:person/person_01…) is linked. */
-enum of_code of_push_wait(struct of_push_item *it, struct of_pg *db, const char *ref, const char *words, struct of_err *err);
+/* Waits until `ref` (out:person/person_01…) is linked; parked where that one is stuck itself: nobody knows when, so it is not owed. */
+enum of_code of_push_wait(struct of_push_item *it, struct of_pg *db, const char *ref, bool is_stuck, struct of_err *err);
+/* What it needs is not there and not on its way. It may have been written in two transactions, or by two messages that are worked off
+ * beside each other: looked at again a few times, then the row is in `end` (dead), or over (NULL). */
+enum of_code of_push_lacks(struct of_push_item *it, struct of_pg *db, const char *end, const struct of_err *why, struct of_err *err);
 void of_push_key_args(const struct of_push_item *it, struct of_pgargs *args);
 void of_push_plan_done(struct of_push_plan *p);
 
@@ -118,8 +123,9 @@ enum of_code of_push_plan_delete(struct of_push_item *it, struct of_pg *db, cons
 /* --- push_rel.c: relations of an entity --- */
 struct of_push_rels {
     struct of_json *rel, *many;
-    char wait[OF_PUSH_ID_MAX * 2]; /* out:tag/id of a record that is on its way, or "" */
-    char lacks[64];                /* a required relation that has no other end here */
+    char wait[OF_PUSH_ID_MAX * 2];  /* out:tag/id of a record that is on its way, or "" */
+    char stuck[OF_PUSH_ID_MAX * 2]; /* of one that is parked or dead */
+    char lacks[64];                 /* a required relation that has no other end here */
 };
 /* skip: a relation to this type is not looked at (of a record that travels inside another); NULL: none. */
 enum of_code of_push_rels(struct of_push_item *it, struct of_pg *db, const struct of_type *t, const char *entity_id,
@@ -127,9 +133,8 @@ enum of_code of_push_rels(struct of_push_item *it, struct of_pg *db, const struc
 void of_push_rels_done(struct of_push_rels *r);
 
 /* --- push_with.c: records that travel inside a create --- */
-/* Fills plan.with; wait (of size) names a record that one of them needs, lacks what is missing. */
-enum of_code of_push_with(struct of_push_item *it, struct of_pg *db, char *wait, size_t size, char *lacks, size_t lacks_size,
-                          struct of_err *err);
+/* Fills plan.with, and wait, stuck and lacks of rels with what one of them needs. */
+enum of_code of_push_with(struct of_push_item *it, struct of_pg *db, struct of_push_rels *rels, struct of_err *err);
 /* Links them to what the page says came of them. *ret_all: each has found one. */
 enum of_code of_push_link_with(struct of_push_item *it, struct of_apply *a, const struct of_page *page, bool *ret_all,
                                struct of_err *err);
@@ -149,6 +154,8 @@ enum of_code of_push_intend(struct of_push_item *it, struct of_pg *db, struct of
  * the next. */
 enum of_code of_push_link(struct of_push_item *it, struct of_apply *a, const struct of_record *r, const char *tag, const char *id,
                           const struct of_json *sent, struct of_err *err);
+/* What waited for a record of ours looks again. Alone or in the caller's transaction. */
+enum of_code of_push_wake(struct of_push_item *it, struct of_pg *db, const char *tag, const char *id, struct of_err *err);
 /* The same with all that belongs to it. *ret_follow: the transaction is to be undone and the record read whole. */
 enum of_code of_push_created(struct of_push_item *it, struct of_apply *a, const struct of_page *page, const struct of_record *r,
                              bool *ret_follow, struct of_err *err);
@@ -162,5 +169,7 @@ enum of_code of_push_failed(struct of_push_item *it, struct of_pg *db, const str
 
 /* --- push_find.c: creates whose answer was lost --- */
 enum of_code of_push_found(struct of_push_item *it, struct of_apply *a, bool *ret_again, struct of_err *err);
+/* Any of these records there may be the one that was made of it: a person says which. Until then none of them becomes anything here. */
+enum of_code of_push_ask_alike(struct of_push_item *it, struct of_apply *a, const struct of_pgarr *ids, struct of_err *err);
 
 #endif

@@ -19,7 +19,7 @@ struct end {
     const struct of_type *target;
     char id[80];  /* entity */
     char ext[OF_PUSH_ID_MAX];
-    bool on_its_way;
+    char way; /* w: on its way there, s: stuck on it, 0: neither */
 };
 
 enum { ENDS_MAX = 2 };
@@ -32,7 +32,7 @@ static int ends_of(const struct of_adapter *a, const struct of_type *t, struct e
             ends[n].r = r;
             ends[n].target = of_type_find(a, r->target);
             ends[n].id[0] = ends[n].ext[0] = '\0';
-            ends[n].on_its_way = false;
+            ends[n].way = '\0';
             n++;
         }
     }
@@ -62,10 +62,19 @@ static enum of_code look_up(struct of_push_item *it, struct of_pg *db, struct en
             if (strcmp(of_pgres_text(res, row, 2), ends[i].target->name) == 0) {
                 (void)of_strcopy(ends[i].ext, sizeof ends[i].ext, of_pgres_text(res, row, 3));
             }
-            ends[i].on_its_way = ends[i].on_its_way || of_pgres_bool(res, row, 4);
+            ends[i].way = ends[i].way ? ends[i].way : of_pgres_text(res, row, 4)[0];
         }
     }
     return OF_OK;
+}
+
+/* An end that is not there and not on its way: it may have been written just now, if it is one that is made there at all. */
+static enum of_code not_there(struct of_push_item *it, struct of_pg *db, const struct end *e, struct of_err *err)
+{
+    bool may_come = (e->target->verbs & OF_VERB_CREATE) && it->pj->conn->mode != 'c' && strcmp(it->reason, "push") != 0;
+    struct of_err why = OF_ERR_INIT;
+    (void)of_err_set(&why, OF_E_INVALID, "its %s is not known there", e->r->key);
+    return may_come ? of_push_lacks(it, db, NULL, &why, err) : of_push_done(it, db, err);
 }
 
 /* The row waits for an end that is on its way; is over if one is not known there. *ret_all: all are linked. */
@@ -79,7 +88,7 @@ static enum of_code all_linked(struct of_push_item *it, struct of_pg *db, const 
         }
         *ret_all = false;
         OF_CLEANUP(of_freep) char *ref = of_asprintf("out:%s/%s", ends[i].target->entity, ends[i].id);
-        return ends[i].on_its_way ? of_push_wait(it, db, ref, "one of its ends is on its way", err) : of_push_done(it, db, err);
+        return ends[i].way ? of_push_wait(it, db, ref, ends[i].way == 's', err) : not_there(it, db, &ends[i], err);
     }
     return OF_OK;
 }

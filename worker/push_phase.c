@@ -8,7 +8,7 @@
 /* The last step of a type in a run: what is here and not there is hinted, by a keyset over all of the type; then the step looks on
  * until it has been worked off, or waits for people. */
 
-enum { LOOK_MS = 300 };
+enum { LOOK_MS = 300, LOOK_MS_EACH = 5, LOOK_MS_MAX = 10000 }; /* who looks counts all that are left: the more, the more seldom */
 
 bool of_push_applies(const struct of_phase_job *pj)
 {
@@ -195,7 +195,7 @@ enum of_go of_push_step(struct of_phase_job *pj, struct of_err *err)
             return of_phase_slice_over(pj) ? OF_GO_EMIT : OF_GO_AGAIN;
         }
     }
-    pj->sleep_ms = LOOK_MS;
+    pj->sleep_ms = OF_MIN(LOOK_MS + left * LOOK_MS_EACH, LOOK_MS_MAX);
     (void)of_strcopy(pj->why, sizeof pj->why, "sends what is here and not there");
     return OF_GO_SLEEP;
 }

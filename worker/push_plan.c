@@ -8,8 +8,6 @@
 
 /* What a row asks for, by what the tables say now. */
 
-enum { LACKS_TRIES = 4 };
-
 enum of_code of_push_json(const struct of_pgres *res, int row, int col, struct of_json **ret, struct of_err *err)
 {
     *ret = NULL;
@@ -57,6 +55,7 @@ enum of_code of_push_resume(struct of_push_item *it, struct of_pg *db, enum of_p
     p->verb = OF_VERB_CREATE;
     it->offset = 0;
     it->found = 0;
+    of_freep(&it->alike);
     *ret = PUSH_NEXT_FIND;
     return OF_OK;
 }
@@ -66,7 +65,9 @@ enum of_code of_push_may_create(struct of_push_item *it, struct of_pg *db, bool 
     const struct of_type *t = it->plan.type;
     bool by_hand = strcmp(it->reason, "asked") == 0;
     *ret = false;
-    if (!(t->verbs & OF_VERB_CREATE) || (it->pj->conn->mode == 'c' && !by_hand)) {
+    /* what is said of records that are linked, a membership or a value, is no record that a person would have to ask for */
+    bool asks = it->pj->conn->mode == 'c' && t->kind == OF_KIND_ENTITY;
+    if (!(t->verbs & OF_VERB_CREATE) || (asks && !by_hand)) {
         return of_push_done(it, db, err);
     }
     if (!out_open) { /* it may be one of those that are there already */
@@ -99,9 +100,12 @@ enum of_code of_push_compare(struct of_push_item *it, struct of_pg *db, const st
     enum of_code code = of_json_parse(of_buf_text(&body), body.len, OF_PUSH_BODY_MAX, &ours, err);
     of_buf_clear(&body);
     bool create = p->verb == OF_VERB_CREATE;
+    bool says_nothing = false;
     if (code == OF_OK) {
         of_project_diff(a, p->type, ours, p->seen, p->agreed, create, &body, &n, &fields);
-        code = n > 0 ? of_json_parse(of_buf_text(&body), body.len, OF_PUSH_BODY_MAX, &p->sent, err) : OF_OK;
+        says_nothing = n == 0 && create && p->type->kind == OF_KIND_ENTITY; /* made all the same: a batch without description */
+        of_buf_str(&body, says_nothing ? "{}" : "");
+        code = body.len > 0 ? of_json_parse(of_buf_text(&body), body.len, OF_PUSH_BODY_MAX, &p->sent, err) : OF_OK;
     }
     if (code == OF_OK) {
         p->fields = of_strdup(of_buf_text(&fields));
@@ -109,8 +113,9 @@ enum of_code of_push_compare(struct of_push_item *it, struct of_pg *db, const st
     of_buf_done(&body);
     of_buf_done(&fields);
     OF_TRY(code);
-    if (n == 0 || !(p->type->verbs & (unsigned)p->verb)) {
-        return over(it, db, ret, err);
+    if ((n == 0 && !says_nothing) || !(p->type->verbs & (unsigned)p->verb)) {
+        *ret = PUSH_NEXT_OVER;
+        return p->stuck[0] ? of_push_wait(it, db, p->stuck, true, err) : of_push_done(it, db, err);
     }
     *ret = PUSH_NEXT_SEND;
     return OF_OK;
@@ -221,8 +226,9 @@ static enum of_code plan_update(struct of_push_item *it, struct of_pg *db, const
     enum of_code code = of_push_rels(it, db, p->type, it->record_id, row, NULL, &rels, err);
     if (code == OF_OK && rels.wait[0]) {
         *ret = PUSH_NEXT_OVER;
-        code = of_push_wait(it, db, rels.wait, "a record that it names is on its way", err);
+        code = of_push_wait(it, db, rels.wait, false, err);
     } else if (code == OF_OK) {
+        (void)of_strcopy(p->stuck, sizeof p->stuck, rels.stuck);
         struct of_project_in in = {
             .adapter = it->pj->conn->adapter, .type = p->type, .row = row, .rel = rels.rel, .many = rels.many};
         code = hint_values(it, db, err);
@@ -236,12 +242,7 @@ static enum of_code lacks(struct of_push_item *it, struct of_pg *db, const char 
 {
     struct of_err why = OF_ERR_INIT;
     (void)of_err_set(&why, OF_E_INVALID, "they want a %s, and ours has none that they know", key);
-    /* it may have been written in two transactions: the other one is waited for, not for ever */
-    const struct of_push_later wait = {.state = it->attempts < LACKS_TRIES ? "ready" : "dead",
-                                       .ms = of_backoff_ms(it->pj->w->conf, it->attempts),
-                                       .attempts = it->attempts + 1,
-                                       .why = &why};
-    return of_push_later(it, db, &wait, err);
+    return of_push_lacks(it, db, "dead", &why, err);
 }
 
 static enum of_code plan_create(struct of_push_item *it, struct of_pg *db, const struct of_json *row, enum of_push_next *ret,
@@ -249,18 +250,18 @@ static enum of_code plan_create(struct of_push_item *it, struct of_pg *db, const
 {
     struct of_push_plan *p = &it->plan;
     struct of_push_rels rels;
-    char wait[OF_PUSH_ID_MAX * 2] = "";
     p->verb = OF_VERB_CREATE;
     *ret = PUSH_NEXT_OVER;
     enum of_code code = of_push_rels(it, db, p->type, it->record_id, row, NULL, &rels, err);
     if (code == OF_OK && !rels.wait[0] && !rels.lacks[0]) {
-        code = of_push_with(it, db, wait, sizeof wait, rels.lacks, sizeof rels.lacks, err);
+        code = of_push_with(it, db, &rels, err);
     }
-    if (code == OF_OK && (rels.wait[0] || wait[0])) {
-        code = of_push_wait(it, db, rels.wait[0] ? rels.wait : wait, "a record that it needs is on its way", err);
+    if (code == OF_OK && (rels.wait[0] || (rels.lacks[0] && rels.stuck[0]))) {
+        code = of_push_wait(it, db, rels.wait[0] ? rels.wait : rels.stuck, !rels.wait[0], err);
     } else if (code == OF_OK && rels.lacks[0]) {
         code = lacks(it, db, rels.lacks, err);
     } else if (code == OF_OK) {
+        (void)of_strcopy(p->stuck, sizeof p->stuck, rels.stuck);
         if (p->type->create_parent) {
             id_of(of_json_text(of_json_get(rels.rel, p->type->create_parent)), p->parent, sizeof p->parent);
         }
@@ -272,6 +273,13 @@ static enum of_code plan_create(struct of_push_item *it, struct of_pg *db, const
     return code;
 }
 
+/* It is not made there after all: what waits for its link looks for itself. */
+static enum of_code never_linked(struct of_push_item *it, struct of_pg *db, struct of_err *err)
+{
+    OF_TRY(of_push_done(it, db, err));
+    return of_push_wake(it, db, it->plan.link_tag, it->plan.link_id, err);
+}
+
 static enum of_code plan_unlinked(struct of_push_item *it, struct of_pg *db, const struct of_pgres *res, const struct of_json *row,
                                   enum of_push_next *ret, struct of_err *err)
 {
@@ -281,7 +289,7 @@ static enum of_code plan_unlinked(struct of_push_item *it, struct of_pg *db, con
         return of_push_resume(it, db, ret, err);
     }
     if (!of_pgres_bool(res, 0, 1) || of_pgres_bool(res, 0, 9)) {
-        return of_push_done(it, db, err);
+        return never_linked(it, db, err);
     }
     OF_TRY(of_push_may_create(it, db, of_pgres_bool(res, 0, 8), &may, err));
     if (!may) {

@@ -51,9 +51,11 @@ static int by_text(const void *a, const void *b)
 
 static void on_its_way(struct of_push_rels *ret, const struct of_pgres *res, int row)
 {
-    if (ret->wait[0] == '\0' && of_pgres_bool(res, row, 5)) {
+    const char *way = of_pgres_text(res, row, 5);
+    char *to = way[0] == 's' ? ret->stuck : ret->wait;
+    if (way[0] && !to[0]) {
         OF_CLEANUP(of_freep) char *ref = of_asprintf("out:%s/%s", of_pgres_text(res, row, 2), of_pgres_text(res, row, 1));
-        (void)of_strcopy(ret->wait, sizeof ret->wait, ref);
+        (void)of_strcopy(to, sizeof ret->wait, ref);
     }
 }
 
@@ -152,7 +154,8 @@ static enum of_code reference(struct of_push_item *it, struct of_pg *db, const s
     return OF_OK;
 }
 
-/* Their create wants one of its members by name (a primary contact); where ours names none it is the first of them. */
+/* Their create wants one of its members by name (a primary contact); where ours names none it is the first of them. Where ours names
+ * one that they do not know rel says nothing of it, and it goes on lacking. */
 static void fill_from_many(const struct of_type *t, const struct of_json *many, struct of_buf *rel, struct of_push_rels *ret)
 {
     const struct of_relation *lacks = NULL;
@@ -163,7 +166,7 @@ static void fill_from_many(const struct of_type *t, const struct of_json *many, 
         const char *first = of_json_text(of_json_first(of_json_get(many, r->key)));
         if (r->kind == OF_REL_EDGES && strcmp(r->target, lacks->target) == 0 && first) {
             OF_CLEANUP(of_freep) char *none = of_asprintf("\"%s\":null", lacks->key);
-            char *at = strstr(rel->data, none);
+            char *at = rel->data ? strstr(rel->data, none) : NULL;
             OF_CLEANUP(of_freep) char *rest = at ? of_strdup(at + strlen(none)) : NULL;
             if (at) {
                 rel->len = (size_t)(at - rel->data);
@@ -221,7 +224,7 @@ enum of_code of_push_rels(struct of_push_item *it, struct of_pg *db, const struc
         }
     }
     code = code == OF_OK ? close_object(&many, &ret->many, err) : code;
-    if (code == OF_OK && ret->lacks[0] && it->plan.link == 0) {
+    if (code == OF_OK && ret->lacks[0] && !ret->wait[0] && it->plan.link == 0) {
         fill_from_many(t, ret->many, &rel, ret);
     }
     code = code == OF_OK ? close_object(&rel, &ret->rel, err) : code;

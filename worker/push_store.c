@@ -392,6 +392,18 @@ static enum of_code agree(struct of_push_item *it, struct of_apply *a, const str
     return of_apply_populate(a, r->type, ids, err);
 }
 
+enum of_code of_push_wake(struct of_push_item *it, struct of_pg *db, const char *tag, const char *id, struct of_err *err)
+{
+    OF_CLEANUP(of_freep) char *ref = of_asprintf("out:%s/%s", tag, id);
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *refs = of_pgarr_new(OF_PG_TEXT);
+    of_pgarr_text(refs, ref);
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, it->pj->org);
+    of_pg_arg_text(&args, it->pj->adapter);
+    of_pg_arg_array(&args, refs);
+    return of_pg_run(db, &of_sql_push_wake, &args, NULL, err);
+}
+
 enum of_code of_push_link(struct of_push_item *it, struct of_apply *a, const struct of_record *r, const char *tag, const char *id,
                           const struct of_json *sent, struct of_err *err)
 {
@@ -402,14 +414,7 @@ enum of_code of_push_link(struct of_push_item *it, struct of_apply *a, const str
     OF_TRY(agree(it, a, r, link, NULL, NULL, sent, err));
     char *ext = r->id;
     OF_TRY(of_apply_wake(a, r->type, &ext, 1, err));
-    OF_CLEANUP(of_freep) char *ref = of_asprintf("out:%s/%s", tag, id);
-    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *refs = of_pgarr_new(OF_PG_TEXT);
-    of_pgarr_text(refs, ref);
-    struct of_pgargs wake = OF_PGARGS_INIT;
-    of_pg_arg_text(&wake, a->conn->org);
-    of_pg_arg_text(&wake, a->conn->adapter_name);
-    of_pg_arg_array(&wake, refs);
-    return of_pg_run(a->db, &of_sql_push_wake, &wake, NULL, err);
+    return of_push_wake(it, a->db, tag, id, err);
 }
 
 /* A membership changes its parent's list, which no time of theirs announces. */
@@ -426,12 +431,43 @@ static enum of_code read_parent(struct of_push_item *it, struct of_apply *a, str
     return OF_OK;
 }
 
+/* Was it matched or linked by hand to another record while this one was made? Then that is a second one, and a person sees to it. */
+static enum of_code is_second(struct of_push_item *it, struct of_apply *a, const struct of_record *r, bool *ret, struct of_err *err)
+{
+    const struct of_push_plan *p = &it->plan;
+    *ret = false;
+    if (p->type->kind != OF_KIND_ENTITY) {
+        return OF_OK;
+    }
+    int64_t rows = 0;
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_text(&args, p->link_id);
+    of_pg_arg_text(&args, p->type->name);
+    of_pg_arg_text(&args, r->id);
+    OF_TRY(lock_record(it, a->db, p->link_tag, p->link_id, err));
+    OF_TRY(of_pg_run_count(a->db, &of_sql_push_linked_else, &args, &rows, err));
+    if (rows == 0) {
+        return OF_OK;
+    }
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
+    of_pgarr_text(ids, r->id);
+    *ret = true;
+    return of_push_ask_alike(it, a, ids, err);
+}
+
 enum of_code of_push_created(struct of_push_item *it, struct of_apply *a, const struct of_page *page, const struct of_record *r,
                              bool *ret_follow, struct of_err *err)
 {
     struct of_push_plan *p = &it->plan;
     OF_CLEANUP(of_json_freep) struct of_json *answer = NULL;
+    bool second = false;
     *ret_follow = false;
+    OF_TRY(is_second(it, a, r, &second, err));
+    if (second) {
+        return journal(it, a, r->id, "created there beside the one that it is linked to", err);
+    }
     OF_TRY(of_json_parse(r->body, r->body_len, OF_PUSH_BODY_MAX, &answer, err));
     OF_TRY(of_push_link(it, a, r, p->link_tag, p->link_id, p->sent, err));
     bool all = true;
@@ -477,6 +513,7 @@ static enum of_code deleted(struct of_push_item *it, struct of_apply *a, struct 
     int64_t push_seq = 0;
     of_pgarr_text(ids, p->ext);
     OF_TRY(numbers(a, &push_seq, err));
+    a->own_delete = true;
     OF_TRY(of_apply_gone(a, p->type, ids, err));
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, a->conn->org);
@@ -486,6 +523,11 @@ static enum of_code deleted(struct of_push_item *it, struct of_apply *a, struct 
     of_pg_arg_int8(&args, push_seq);
     OF_TRY(of_pg_run(a->db, &of_sql_push_deleted, &args, NULL, err));
     OF_TRY(read_parent(it, a, err));
+    if (p->type->kind == OF_KIND_VALUE) { /* what was typed anew while it went there was no difference then */
+        OF_CLEANUP(of_pgarr_freep) struct of_pgarr *people = of_pgarr_new(OF_PG_TEXT);
+        of_pgarr_text(people, p->link_id);
+        OF_TRY(of_push_hint_values(a, p->link_tag, people, err));
+    }
     return journal(it, a, p->ext, "deleted there", err);
 }
 
@@ -567,6 +609,26 @@ static enum of_code looked(struct of_push_item *it, struct of_apply *a, bool *re
 
 /* --- one answer --- */
 
+/* A row that was deleted for good while its record was made there: the change reader found no link and could not know whose it was, so
+ * nobody else will say that the record is to go. */
+static enum of_code done_or_gone(struct of_push_item *it, struct of_apply *a, struct of_err *err)
+{
+    const struct of_push_plan *p = &it->plan;
+    bool again = p->stuck[0] != '\0'; /* it still waits for what it went without */
+    if (p->verb == OF_VERB_CREATE && p->type->kind == OF_KIND_ENTITY) {
+        OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
+        OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+        struct of_pgargs args = OF_PGARGS_INIT;
+        of_pgarr_text(ids, p->link_id);
+        of_pg_arg_text(&args, a->conn->org);
+        of_pg_arg_array(&args, ids);
+        OF_TRY(of_pg_run(a->db, &of_type_sql(p->type)->living, &args, &res, err));
+        again = again || of_pgres_i64(res, 0, 0) == 0;
+    }
+    const struct of_push_later now = {.state = "ready"};
+    return again ? of_push_later(it, a->db, &now, err) : of_push_done(it, a->db, err);
+}
+
 static enum of_code stored(struct of_push_item *it, struct of_apply *a, bool *ret_follow, struct of_err *err)
 {
     struct of_push_plan *p = &it->plan;
@@ -587,7 +649,7 @@ static enum of_code stored(struct of_push_item *it, struct of_apply *a, bool *re
     }
     of_page_done(&page);
     if (code == OF_OK && !*ret_follow) {
-        code = of_push_done(it, a->db, err);
+        code = done_or_gone(it, a, err);
         if (code == OF_E_LEASE && p->verb == OF_VERB_CREATE) { /* too late for the row, not for the link */
             of_err_clear(err);
             code = OF_OK;
@@ -614,6 +676,11 @@ static enum of_code settle(struct of_push_item *it, struct of_apply *a, bool *re
             *ret_again = true;
         }
         return OF_OK;
+    }
+    if (gone && it->asks == PUSH_FOLLOW && it->attempts < 6) { /* made a moment ago, and not shown yet */
+        struct of_err why = it->err;
+        why.cls = OF_CLASS_RETRY;
+        return of_push_failed(it, a->db, &why, err);
     }
     if (gone && (it->asks == PUSH_WRITE || it->asks == PUSH_LOOK)) {
         return missing(it, a, err);

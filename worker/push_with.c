@@ -62,13 +62,18 @@ static enum of_code add(struct of_push_item *it, struct of_pg *db, const struct 
     return code;
 }
 
-enum of_code of_push_with(struct of_push_item *it, struct of_pg *db, char *wait, size_t size, char *lacks, size_t lacks_size,
-                          struct of_err *err)
+static void take_text(char *to, size_t size, const char *text)
+{
+    if (text[0]) {
+        (void)of_strcopy(to, size, text);
+    }
+}
+
+enum of_code of_push_with(struct of_push_item *it, struct of_pg *db, struct of_push_rels *rels, struct of_err *err)
 {
     const struct of_relation *r = travelling(it->pj->conn->adapter, it->plan.type);
     const struct of_type *child = r ? of_type_find(it->pj->conn->adapter, r->target) : NULL;
     const struct of_relation *up = child ? to_parent(child, it->plan.type) : NULL;
-    wait[0] = '\0';
     if (!up) {
         return OF_OK;
     }
@@ -87,14 +92,12 @@ enum of_code of_push_with(struct of_push_item *it, struct of_pg *db, char *wait,
     of_buf_char(&list, '[');
     enum of_code code = OF_OK;
     for (int row = 0; row < of_pgres_rows(res) && code == OF_OK; row++) {
-        struct of_push_rels rels;
-        code = add(it, db, child, of_pgres_text(res, row, 0), &b, &list, &rels, err);
-        if (rels.wait[0]) {
-            (void)of_strcopy(wait, size, rels.wait);
-        } else if (rels.lacks[0]) {
-            (void)of_strcopy(lacks, lacks_size, rels.lacks);
-        }
-        of_push_rels_done(&rels);
+        struct of_push_rels its;
+        code = add(it, db, child, of_pgres_text(res, row, 0), &b, &list, &its, err);
+        take_text(rels->wait, sizeof rels->wait, its.wait);
+        take_text(rels->stuck, sizeof rels->stuck, its.stuck);
+        take_text(rels->lacks, sizeof rels->lacks, its.lacks);
+        of_push_rels_done(&its);
     }
     bool any = list.len > 1;
     of_buf_char(&b, ']');
@@ -103,7 +106,7 @@ enum of_code of_push_with(struct of_push_item *it, struct of_pg *db, char *wait,
         code = of_json_parse(of_buf_text(&b), b.len, OF_PUSH_BODY_MAX, &it->plan.with, err);
         code = code == OF_OK ? of_json_parse(of_buf_text(&list), list.len, OF_PUSH_BODY_MAX, &it->plan.with_list, err) : code;
     } else if (code == OF_OK) {
-        (void)of_strcopy(lacks, lacks_size, r->key);
+        (void)of_strcopy(rels->lacks, sizeof rels->lacks, r->key);
     }
     of_buf_done(&b);
     of_buf_done(&list);

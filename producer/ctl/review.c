@@ -230,15 +230,15 @@ static enum of_code match(struct of_ctl *ctl, const struct review *v, bool yes, 
         OF_TRY(set_link_state(ctl, &v->r, "unmatched", err));
         OF_TRY(of_ctl_hint(ctl, v->r.org, v->r.adapter, "in", v->r.type, v->r.id, "rejected", err));
     }
+    if (v->entity_id != NULL && v->entity_type != NULL) { /* not what was made of ours: before the next, which forgets nothing */
+        OF_CLEANUP(of_freep) char *ref = of_asprintf("review:%s", v->entity_id);
+        OF_TRY(of_ctl_wake(ctl, v->r.org, v->r.adapter, ref, true, err));
+    }
     for (const char *p = v->candidates; *p != '\0';) { /* what was held back while it was asked about */
         size_t len = strcspn(p, ",");
         OF_CLEANUP(of_freep) char *ref = of_asprintf("review:%.*s", (int)len, p);
         OF_TRY(of_ctl_wake(ctl, v->r.org, v->r.adapter, ref, false, err));
         p += len + (p[len] == ',');
-    }
-    if (v->entity_id != NULL && v->entity_type != NULL) { /* one of several that may have been made of ours: none of them */
-        OF_CLEANUP(of_freep) char *ref = of_asprintf("review:%s", v->entity_id);
-        OF_TRY(of_ctl_wake(ctl, v->r.org, v->r.adapter, ref, true, err));
     }
     OF_CLEANUP(of_freep) char *by = of_ctl_by_json();
     return of_ctl_note(ctl, &v->r, v->entity_type, v->entity_id, NULL, NULL, by, "review: match rejected", err);

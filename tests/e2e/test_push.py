@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import time
 
 from before import typeid
 from harness import Cluster
@@ -31,8 +32,8 @@ class Church:
                      "VALUES (%s, 'pco', 'out', %s, %s, %s) ON CONFLICT (org_id, adapter, direction, record_type, record_id) "
                      "DO UPDATE SET gen = w.gen + 1", self.org, kind, ident, reason)
 
-    def entity(self, table, prefix, **columns):
-        ident = typeid(prefix, next(NUMBERS))
+    def entity(self, table, prefix, ident=None, **columns):
+        ident = ident or typeid(prefix, next(NUMBERS))
         names = "".join(f', "{name}"' for name in columns)
         marks = ", %s" * len(columns)
         self.run(f'INSERT INTO public."{table}" (id, "orgId", "createdAt", "createdBy"{names}) VALUES (%s, %s, now(), %s{marks})',
@@ -114,10 +115,11 @@ def household_and_group(c, church, person):
     """A household carries its people and its contact; a member of a group is a record of its own."""
     since = next_seq(c)
     other = church.linked("Person")[0]
-    home = church.entity("openfaith_households", "household", name="Lovelace")
-    church.edge(home, person, "household_has_person")
+    home = typeid("household", next(NUMBERS))
+    church.edge(home, person, "household_has_person")  # before the household: each is a transaction, and it would go with the first
     church.edge(home, other[0], "household_has_person")
     church.edge(home, person, "household_primary_contact_person")
+    church.entity("openfaith_households", "household", home, name="Lovelace")
     settled(c)
     created = [w for w in writes(c, since) if w[0] == "POST"]
     assert [w[1] for w in created] == ["/people/v2/households"], writes(c, since)
@@ -408,3 +410,237 @@ def refused_and_gone():
         settled(c)
         assert answer(c, "Person", bad_external)["membership"] == "Deacon"
         print(writes(c, since))
+
+
+@test(timeout=240)
+def contact_on_its_way():
+    """A new household whose contact is new too, beside a member who is there: the contact first, then the household, nobody dies."""
+    with Cluster("push-contact", people=20) as c:
+        church = Church(c)
+        c.connect(ORG)
+        c.wait_active(ORG, 60)
+        settled(c)
+        since = next_seq(c)
+        member, member_external = church.linked("Person")[0]
+        c.sim.fault("delay", 1, match="POST /people/v2/people", times=1, delay_ms=1500)  # the household is looked at meanwhile
+        home = typeid("household", next(NUMBERS))
+        contact = unlinked_person(church, "Contact")
+        church.edge(home, member, "household_has_person")
+        church.edge(home, contact, "household_has_person")
+        church.edge(home, contact, "household_primary_contact_person")
+        church.entity("openfaith_households", "household", home, name="Waits")
+        church.hint(("household", home), ("person", contact))
+        settled(c)
+        assert [w[1] for w in writes(c, since)] == ["/people/v2/people", "/people/v2/households"], writes(c, since)
+        there = record(c, "Household", church.external(home))["relationships"]
+        assert there["primary_contact"]["data"]["id"] == church.external(contact), there
+        assert sorted(m["id"] for m in there["people"]["data"]) == sorted([member_external, church.external(contact)]), there
+        assert all(w.alive() for w in c.workers)
+
+
+@test(timeout=240)
+def batch_that_says_nothing():
+    """A batch without description is made there, and the gifts in it."""
+    with Cluster("push-batch", people=20) as c:
+        church = Church(c)
+        c.connect(ORG)
+        c.wait_active(ORG, 60)
+        settled(c)
+        since = next_seq(c)
+        person = church.linked("Person")[0][0]
+        fund = church.linked("Fund")[0][0]
+        source = church.linked("PaymentSource", where="external_id <> 'planning_center'")[0][0]
+        batch = church.entity("openfaith_batches", "batch")
+        donation = church.entity("openfaith_donations", "donation", amountCents=700, paymentMethod="cash")
+        part = church.entity("openfaith_designations", "designation", amountCents=700)
+        church.edge(batch, donation, "batch_has_donation")
+        church.edge(donation, person, "donation_has_person")
+        church.edge(donation, source, "donation_payment_source_paymentSource")
+        church.edge(part, donation, "designation_has_donation")
+        church.edge(part, fund, "designation_has_fund")
+        settled(c)
+        assert [w[0] for w in writes(c, since)] == ["POST", "POST"], writes(c, since)
+        assert record(c, "Batch", church.external(batch)) and answer(c, "Donation", church.external(donation))["amount_cents"] == 700
+
+
+def custom(church, person, key, values):
+    elements = [{"_tag": "string", "name": key, "source": "pco", "value": v} for v in values]
+    church.run('UPDATE openfaith_people SET "updatedAt" = now(), "updatedBy" = \'user_1\', "customFields" = (SELECT '
+               'coalesce(jsonb_agg(e), \'[]\') FROM jsonb_array_elements("customFields") e WHERE e ->> \'name\' <> %s) || %s::jsonb '
+               'WHERE id = %s', key, json.dumps(elements), person)
+
+
+def ours_of(church, person, key):
+    return sorted(r[0] for r in church.run('SELECT e ->> \'value\' FROM openfaith_people, jsonb_array_elements("customFields") e '
+                                           "WHERE id = %s AND e ->> 'name' = %s", person, key))
+
+
+def theirs_of(c, external):
+    return sorted((d["relationships"]["field_definition"]["data"]["id"], d["attributes"]["value"]) for d in c.sim.dump(1, "FieldDatum")
+                  if d["relationships"]["customizable"]["data"]["id"] == external)
+
+
+@test(timeout=240)
+def own_deletion_takes_nothing():
+    """What is written here while our own DELETE is under way stays: a box swapped for another, a value retyped, a member back."""
+    with Cluster("push-own", people=40) as c:
+        church = Church(c)
+        c.connect(ORG)
+        c.wait_active(ORG, 60)
+        settled(c)
+        person, external = church.linked("Person", where="NOT EXISTS (SELECT FROM sync.external_link v WHERE v.entity_id = l.entity_id "
+                                         "AND v.kind = 'value')")[0]
+        boxes, boxes_there = church.run(
+            "SELECT f.key, l.external_id FROM openfaith_fields f JOIN sync.external_link l ON l.entity_id = f.id AND l.state = 'linked' "
+            "WHERE f.\"orgId\" = %s AND f.type = 'checkboxes' AND f.\"deletedAt\" IS NULL ORDER BY f.id LIMIT 1", church.org)[0]
+        options = [o["attributes"]["value"] for o in c.sim.dump(1, "FieldOption")
+                   if o["relationships"]["field_definition"]["data"]["id"] == boxes_there]
+        one, other = options[:2]
+        custom(church, person, boxes, [one])
+        settled(c)
+        assert theirs_of(c, external) == [(boxes_there, one)], theirs_of(c, external)
+        c.sim.fault("delay", 1, match="POST /people/v2/people", times=1, delay_ms=1000)  # the DELETE is answered first
+        custom(church, person, boxes, [other])
+        settled(c)
+        assert ours_of(church, person, boxes) == [other], ours_of(church, person, boxes)
+        assert theirs_of(c, external) == [(boxes_there, other)], theirs_of(c, external)
+        # a single value, retyped as it was
+        text, text_there = church.run(
+            "SELECT f.key, l.external_id FROM openfaith_fields f JOIN sync.external_link l ON l.entity_id = f.id AND l.state = 'linked' "
+            "WHERE f.\"orgId\" = %s AND f.type IN ('string', 'text') AND f.\"deletedAt\" IS NULL ORDER BY f.id LIMIT 1", church.org)[0]
+        custom(church, person, text, ["blue"])
+        settled(c)
+        since = next_seq(c)
+        c.sim.fault("delay", 1, match="DELETE /people/v2/field_data", times=1, delay_ms=1500)
+        custom(church, person, text, [])
+        wait_until(lambda: [w for w in writes(c, since) if w[0] == "DELETE"] or on_its_way(c), 20, "the value is being deleted")
+        custom(church, person, text, ["blue"])
+        settled(c)
+        assert ours_of(church, person, text) == ["blue"], ours_of(church, person, text)
+        assert (text_there, "blue") in theirs_of(c, external), theirs_of(c, external)
+        # a member of a group who left, and is back
+        church.run("UPDATE sync.connection SET delete_there = true, generation = generation + 1 WHERE org_id = %s", ORG)
+        church.run("UPDATE sync.schedule SET generation = generation + 1 WHERE org_id = %s", ORG)
+        group = church.linked("Group", where="NOT EXISTS (SELECT FROM openfaith_groups g WHERE g.id = l.entity_id "
+                              "AND g.\"archivedAt\" IS NOT NULL)")[0][0]
+        key = church.edge(group, person, "group_has_person", {"role": "member"})
+        settled(c)
+        membership = church.external(key)
+        c.sim.fault("delay", 1, match="DELETE /groups/v2/", times=1, delay_ms=1500)
+        left = 'UPDATE openfaith_edges SET "deletedAt" = {0}, "deletedBy" = {1}, "updatedAt" = now() WHERE "sourceEntityId" = %s AND ' \
+               '"targetEntityId" = %s AND "relationshipType" = \'group_has_person\''
+        church.run(left.format("now()", "'user_1'"), group, person)
+        wait_until(lambda: on_its_way(c), 20, "the membership is being deleted")
+        church.run(left.format("NULL", "NULL"), group, person)
+        settled(c)
+        assert church.run('SELECT "deletedAt" FROM openfaith_edges WHERE "sourceEntityId" = %s AND "targetEntityId" = %s AND '
+                          "\"relationshipType\" = 'group_has_person'", group, person) == [(None,)]
+        assert isinstance(church.external(key), str) and church.external(key) != membership, church.external(key)
+
+
+def on_its_way(c):
+    """Something is leased, and its request has had the time to be sent."""
+    if not c.query("SELECT 1 FROM sync.work WHERE org_id = %s AND direction = 'out' AND state = 'leased'", ORG):
+        return False
+    time.sleep(0.3)
+    return True
+
+
+@test(timeout=240)
+def several_alike():
+    """The answer of a create is lost and two records there may be it: a person says which it is, or that it is none of them."""
+    with Cluster("push-alike", people=20, env={"OF_VISIBILITY_MS": 1500}) as c:
+        church = Church(c)
+        c.connect(ORG)
+        c.wait_active(ORG, 60)
+        settled(c)
+        for number, accept in enumerate((False, True)):
+            name = f"Alike{number}"
+            since = next_seq(c)
+            c.sim.fault("lost", 1, match="POST /people/v2/people", times=1)
+            person = church.entity("openfaith_people", "person", firstName=name, lastName="Twin", type="default", status="active")
+            wait_until(lambda: [r for r in c.sim.dump(1, "Person") if r["attributes"]["first_name"] == name], 30, "it is made there")
+            c.sim.do("POST", "/people/v2/people", {"first_name": name, "last_name": "Twin"})
+            wait_until(lambda: c.query("SELECT 1 FROM sync.work WHERE org_id = %s AND record_id = %s AND state = 'parked'", ORG, person),
+                       30, "it waits for a person")
+            c.ctl("poll", ORG, "pco")  # they are read meanwhile, and stay what they are
+            c.settle(ORG, 60)
+            asked = church.run("SELECT id, external_id FROM sync.review WHERE org_id = %s AND kind = 'match' AND state = 'open' "
+                               "AND entity_id = %s ORDER BY id", ORG, person)
+            alike = [r["id"] for r in c.sim.dump(1, "Person") if r["attributes"]["first_name"] == name]
+            assert sorted(a[1] for a in asked) == sorted(alike) and len(alike) == 2, (asked, alike)
+            count = 'SELECT count(*) FROM openfaith_people WHERE "orgId" = %s AND "firstName" = %s AND "deletedAt" IS NULL'
+            assert church.run(count, ORG, name) == [(1,)]
+            c.ctl("review", "accept" if accept else "reject", asked[0][0])
+            c.ctl("review", "reject", asked[1][0])
+            c.settle(ORG, 60)
+            posts = [w for w in writes(c, since) if w[0] == "POST"]
+            there = sorted(r["id"] for r in c.sim.dump(1, "Person") if r["attributes"]["first_name"] == name)
+            assert len(posts) == (1 if accept else 2) and len(there) == (2 if accept else 3), (posts, there)
+            external = church.external(person)
+            assert external == asked[0][1] if accept else external not in alike, (external, asked)
+            assert not c.query("SELECT 1 FROM sync.work WHERE org_id = %s AND record_id = %s", ORG, person)
+
+
+@test(timeout=240)
+def names_what_is_stuck():
+    """A membership whose person is refused there waits for that person, and an edit does not; with the person it goes."""
+    with Cluster("push-stuck", people=20) as c:
+        church = Church(c)
+        c.connect(ORG)
+        c.wait_active(ORG, 60)
+        settled(c)
+        home, home_there = church.linked("Household")[0]
+        c.sim.fault("status422", 1, match="POST /people/v2/people", times=1)
+        person = church.entity("openfaith_people", "person", firstName="Refused", lastName="Once", type="default", status="active")
+        state = "SELECT state, waits_for FROM sync.work WHERE org_id = %s AND record_id = %s"
+        wait_until(lambda: c.query(state, ORG, person) == [("dead", None)], 30, "a dead letter")
+        key = church.edge(home, person, "household_has_person")
+        wait_until(lambda: c.query(state, ORG, key) == [("parked", f"out:person/{person}")], 30, "it waits for the person")
+        c.settle(ORG, 60)  # nobody is kept waiting for that
+        church.update("openfaith_people", person, membership="Elder")
+        settled(c)
+        there = [m["id"] for m in record(c, "Household", home_there)["relationships"]["people"]["data"]]
+        assert church.external(person) in there, there
+
+
+@test(timeout=240)
+def chms_between_linked():
+    """Mode chms: a member of a group and a value, between records that are linked, go out."""
+    with Cluster("push-chms", people=40) as c:
+        church = Church(c)
+        c.connect(ORG, mode="chms")
+        c.wait_active(ORG, 60)
+        settled(c)
+        person, external = church.linked("Person", where="NOT EXISTS (SELECT FROM sync.external_link v WHERE v.entity_id = l.entity_id "
+                                         "AND v.kind = 'value')")[0]
+        group = church.linked("Group", where="NOT EXISTS (SELECT FROM openfaith_groups g WHERE g.id = l.entity_id "
+                              "AND g.\"archivedAt\" IS NOT NULL)")[0][0]
+        since = next_seq(c)
+        key = church.edge(group, person, "group_has_person", {"role": "member"})
+        text = church.run("SELECT key FROM openfaith_fields WHERE \"orgId\" = %s AND type IN ('string', 'text') AND \"deletedAt\" IS NULL "
+                          "ORDER BY id LIMIT 1", church.org)[0][0]
+        custom(church, person, text, ["blue"])
+        settled(c)
+        assert sorted(w[0] for w in writes(c, since)) == ["POST", "POST"], writes(c, since)
+        assert isinstance(church.external(key), str), church.external(key)
+        assert [v for _, v in theirs_of(c, external)] == ["blue"], theirs_of(c, external)
+
+
+@test(timeout=240)
+def gone_while_it_was_made():
+    """A row that is deleted for good while its record is made there: the record is deleted there, or a person is asked."""
+    with Cluster("push-gone", people=20) as c:
+        church = Church(c)
+        c.connect(ORG)
+        c.wait_active(ORG, 60)
+        settled(c)
+        c.sim.fault("delay", 1, match="POST /people/v2/people", times=1, delay_ms=2000)
+        person = church.entity("openfaith_people", "person", firstName="Short", lastName="Lived", type="default", status="active")
+        wait_until(lambda: on_its_way(c), 20, "it is being made there")
+        church.run("DELETE FROM openfaith_people WHERE id = %s", person)
+        settled(c)
+        external = church.external(person)
+        assert record(c, "Person", external)
+        asked = c.query("SELECT kind, external_id FROM sync.review WHERE org_id = %s AND state = 'open'", ORG)
+        assert asked == [("delete", external)], asked

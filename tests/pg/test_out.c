@@ -279,6 +279,10 @@ static void unlinked_records_by_mode(void **state)
         sql(s);
         changes_give("", PERSON("u1", 705));
     }
+    /* unless it was we who deleted it there: it is back */
+    sql("UPDATE sync.external_link SET link_metadata = '{\"deletedHere\": true}' WHERE org_id = ORG");
+    changes_give("k pco", PERSON("u1", 706));
+    expect_rows("(pco,person,person_u1,706)");
 }
 
 static void rows_keep_what_they_are(void **state)
@@ -299,6 +303,13 @@ static void rows_keep_what_they_are(void **state)
         OF_CLEANUP(of_freep) char *want = of_asprintf("(%s,%s,%s,2,700)", dead ? "ready" : states[i], dead ? "f" : "t", dead ? "0" : "5");
         expect("SELECT state, due_at > now(), attempts, gen, xid FROM sync.work WHERE org_id = ORG", want);
     }
+    /* what is parked behind another record may go without that one by now; what waits for a person does not */
+    sql("UPDATE sync.work SET state = 'parked', waits_for = 'out:campus/campus_1' WHERE org_id = ORG");
+    changes_give("k pco", PERSON("s1", 701));
+    expect("SELECT state FROM sync.work WHERE org_id = ORG", "(ready)");
+    sql("UPDATE sync.work SET state = 'parked', waits_for = 'review:person_s1' WHERE org_id = ORG");
+    changes_give("k pco", PERSON("s1", 702));
+    expect("SELECT state FROM sync.work WHERE org_id = ORG", "(parked)");
 }
 
 /* --- of_out_write(): from messages --- */

@@ -6,6 +6,7 @@
 -- anything at all, $13 takes new ones.
 -- Skipped per connection: our own writes for that adapter (base.write_xid). Unlinked records: where the mode makes new ones there
 -- and the type's match has ended. Edges that are records there are rows of their own, others are part of both their ends.
+-- What is parked stays so, unless it is for another record that is stuck: what has changed may go without that one.
 -- Links are found by entity first: their adapter is compared behind OFFSET 0, or on a young table the planner takes (org, adapter)
 -- for one row and reads the whole organization.
 -- Gives ('k', org, adapter) for connections with something to do, ('u', org, adapter, external type, tag, id, xid) for unlinked
@@ -67,7 +68,8 @@ WITH me AS MATERIALIZED (
         AND s.external_type = k.type LIMIT 1) s
     WHERE e.external_type IS NULL AND s.out_open
         AND NOT EXISTS (SELECT FROM (SELECT * FROM sync.external_link t WHERE t.entity_id = e.id AND t.org_id = e.org
-            AND t.kind = 'entity' AND t.state IN ('unlinked', 'merged_into', 'deleted') OFFSET 0) t WHERE t.adapter = e.adapter)
+            AND t.kind = 'entity' AND t.state IN ('unlinked', 'merged_into', 'deleted') OFFSET 0) t WHERE t.adapter = e.adapter
+            AND NOT t.link_metadata ? 'deletedHere')
 ), d AS (
     SELECT DISTINCT ON (org, adapter, record_type, id) org, adapter, record_type, id, xid
     FROM (
@@ -86,8 +88,8 @@ WITH me AS MATERIALIZED (
     SELECT d.org, d.adapter, 'out', d.record_type, d.id, 'change', d.xid FROM d
     ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE
         SET gen = w.gen + 1, xid = greatest(w.xid, excluded.xid),
-            state = CASE WHEN w.state = 'dead' THEN 'ready' ELSE w.state END,
-            due_at = CASE WHEN w.state = 'dead' THEN now() ELSE w.due_at END,
+            state = CASE WHEN w.state = 'dead' OR (w.state = 'parked' AND w.waits_for LIKE 'out:%') THEN 'ready' ELSE w.state END,
+            due_at = CASE WHEN w.state = 'dead' OR (w.state = 'parked' AND w.waits_for LIKE 'out:%') THEN now() ELSE w.due_at END,
             attempts = CASE WHEN w.state = 'dead' THEN 0 ELSE w.attempts END
     RETURNING w.org_id, w.adapter
 )

@@ -1,9 +1,10 @@
 -- params: 4
 -- Other ends of an entity's edges, the newest first. $1 org, $2 adapter, $3 entity id, $4 relationship types. Gives relationship type,
--- entity id, tag, external type and id of its link (null: not linked), whether it is on its way there.
+-- entity id, tag, external type and id of its link (null: not linked), w: it is on its way there, s: it is stuck on it
+-- (null: neither).
 SELECT g.t, g.other, g.tag, l.external_type, l.external_id,
-    l.external_id IS NULL AND EXISTS (SELECT FROM sync.work w WHERE w.org_id = $1 AND w.adapter = $2 AND w.direction = 'out'
-        AND w.record_type = g.tag AND w.record_id = g.other AND w.state IN ('ready', 'leased', 'waiting'))
+    CASE WHEN l.external_id IS NULL THEN (SELECT CASE WHEN w.state IN ('parked', 'dead') THEN 's' ELSE 'w' END FROM sync.work w
+        WHERE w.org_id = $1 AND w.adapter = $2 AND w.direction = 'out' AND w.record_type = g.tag AND w.record_id = g.other) END
 FROM (
     SELECT e."relationshipType" AS t, e."targetEntityId" AS other, e."targetEntityTypeTag" AS tag,
         coalesce(e."updatedAt", e."createdAt") AS at

@@ -378,6 +378,9 @@ static void test_created_by(void **state)
     sent = "{'amountCents':2500,'paymentMethod':'cash','_rel':{'person':'Person/1','batch':'Batch/2'}}";
     assert_true(created_by("Donation", sent, "Donation", "{'amountCents':2500,'paymentMethod':'cash','_rel':{'person':'Person/1'}}"));
     assert_false(created_by("Donation", sent, "Donation", "{'amountCents':500,'paymentMethod':'cash','_rel':{'person':'Person/1'}}"));
+    /* what was made of nothing says nothing, but for what is theirs to say */
+    assert_true(created_by("Batch", "{}", "Batch", "{'description':null,'batchStatus':'in_progress','totalCents':0}"));
+    assert_false(created_by("Batch", "{}", "Batch", "{'description':'Sunday','batchStatus':'in_progress','totalCents':0}"));
 }
 
 /* --- round trip: what was read is not sent back --- */
