@@ -256,7 +256,7 @@ static const struct keyed keyed[] = {
     {"poll_load", {HEAD}},
     {"values_link", {HEAD, "'FieldDatum'", "I", "'b'", "'customizable'", "'field_definition'"}},
     {"values_load", {HEAD, "'FieldDatum'", "I", "'field_definition'"}},
-    {"values_seen", {HEAD, "'FieldDatum'", "I", "'customizable'"}},
+    {"values_seen", {HEAD, "'FieldDatum'", "I", "'customizable'", "I", "J"}},
     {"values_write", {"'org_1'", "E", "J", "'sync:pco'"}},
     {"wake_type", {HEAD, "'Person'", "'person'"}},
     {"wake_waiting", {HEAD, "R"}},
