@@ -229,7 +229,7 @@ static const struct keyed keyed[] = {
     {"edges_drop", {HEAD, "'sync:pco'", "E", "T", "R"}},
     {"gone_edges", {"'org_1'", "K", "'sync:pco'"}},
     {"gone_journal", {HEAD, "'Person'", "'person'", "I", "1"}},
-    {"gone_links", {HEAD, "'Person'", "I"}},
+    {"gone_links", {HEAD, "'Person'", "I", "1"}},
     {"gone_values", {HEAD, "'FieldDatum'", "I"}},
     {"hint", {HEAD, "T", "I", "'why'", "0"}},
     {"hint_out", {"O", "P", "E", "Z", "X", "X", "Q", "'{pco}'", "'{Person}'", "'{entity}'", "'{person}'", "'{true}'", "'{true}'"}},
