@@ -116,10 +116,15 @@ enum of_code of_work_try_edges(struct of_work_job *wj, struct of_apply *a, struc
     if (of_pgres_rows(held) == 0 || !of_pgres_bool(held, 0, 0)) {
         return OF_OK; /* somebody else has hinted it: it is looked at again */
     }
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *taken = NULL;
     struct of_pgargs args = OF_PGARGS_INIT;
     of_work_args(wj, it->type_name, it->id, &args);
     of_pg_arg_int8(&args, it->fence);
-    return of_pg_run(a->db, &of_sql_work_retake, &args, NULL, err);
+    OF_TRY(of_pg_run(a->db, &of_sql_work_retake, &args, &taken, err));
+    if (of_pgres_rows(taken) > 0) { /* the one that was missing is there, another one may not be */
+        (void)of_strcopy(it->waits_for, sizeof it->waits_for, of_pgres_text(taken, 0, 0));
+    }
+    return OF_OK;
 }
 
 /* What it waits for does not exist. */
@@ -265,6 +270,7 @@ static enum of_code stored(struct of_work_job *wj, struct of_apply *a, struct of
     of_page_done(&page);
     OF_TRY(code);
     bool done = true;
+    OF_CLEANUP(of_freep) char *asked_for = of_strdup(it->waits_for);
     if (it->target != it->type || strcmp(it->target_id, it->id) != 0) {
         if (!list) {
             OF_TRY(of_work_try_edges(wj, a, it, &done, err));
@@ -279,6 +285,9 @@ static enum of_code stored(struct of_work_job *wj, struct of_apply *a, struct of
     if (list) {
         it->shown = it->shown ? it->shown : of_pgarr_new(OF_PG_TEXT);
         OF_TRY(list_end(wj, a, it, err));
+    }
+    if (!done && it->waits_for[0] && strcmp(it->waits_for, asked_for) != 0) {
+        return of_work_row_later(wj, a->db, it, "ready", 0, it->attempts, NULL, err);
     }
     if (!done) {
         struct of_err why = OF_ERR_INIT;

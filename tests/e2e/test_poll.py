@@ -308,6 +308,26 @@ def mergers_that_are_refused():
 
 
 @test(timeout=90)
+def both_ends_are_missing():
+    """A membership of which neither the group nor the person is known here: one after the other is read, and it is tied."""
+    with church("ends", people=60) as c:
+        edge, group, person = c.query(
+            "SELECT l.external_id, b.seen -> '_rel' ->> 'group', b.seen -> '_rel' ->> 'person' FROM sync.external_link l "
+            "JOIN sync.base b ON b.org_id = l.org_id AND b.link_id = l.id WHERE l.org_id = %s AND l.external_type = 'Membership' "
+            "AND l.state = 'linked' ORDER BY 1 LIMIT 1", ORG)[0]
+        for record in (f"Membership/{edge}", group, person):
+            c.query("DELETE FROM sync.external_link WHERE org_id = %s AND external_type = %s AND external_id = %s", ORG,
+                    *record.split("/"))
+        c.query("INSERT INTO sync.work (org_id, adapter, direction, record_type, record_id, reason) "
+                "VALUES (%s, 'pco', 'in', 'Membership', %s, 'list')", ORG, "@" + group.split("/")[1])
+        c.settle(ORG, 60)
+        state = c.value("SELECT state FROM sync.external_link WHERE org_id = %s AND external_type = 'Membership' AND external_id = %s",
+                        ORG, edge)
+        owed = c.query("SELECT record_type, record_id, state, reason, waits_for, error FROM sync.work WHERE org_id = %s", ORG)
+        assert state == "linked" and not owed, (state, owed)
+
+
+@test(timeout=90)
 def by_the_clock():
     """`set --poll`: the schedule polls by itself, a stopped connection waits, resume polls at once."""
     with church("clock", people=100) as c:
