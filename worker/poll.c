@@ -468,7 +468,8 @@ static enum of_step bad_page(struct of_poll *p, struct of_poll_list *l)
         if (tell_status(p, l, words, &err) != OF_OK) {
             return own_failure(p, &err);
         }
-        of_log_err(OF_LOG_WARN, l->mergers ? "poll.mergers_refused" : "poll.type_refused", "a list is refused, going on without it", &why, kv);
+        of_log_err(OF_LOG_WARN, l->mergers ? "poll.mergers_refused" : "poll.type_refused", "a list is refused, going on without it",
+                   &why, kv);
         of_poll_page_free(p->held);
         p->held = NULL;
         return next_list(p, l, false);

@@ -229,6 +229,18 @@ static enum of_code list_end(struct of_work_job *wj, struct of_apply *a, const s
     return of_pg_run(a->db, &of_sql_hint_below, &args, NULL, err);
 }
 
+/* What it waited for is there: another one is missing, or it will not be linked. */
+static enum of_code still_waits(struct of_work_job *wj, struct of_apply *a, struct of_work_item *it, const char *asked_for,
+                                struct of_err *err)
+{
+    struct of_err why = OF_ERR_INIT;
+    if (it->waits_for[0] && strcmp(it->waits_for, asked_for) != 0) {
+        return of_work_row_later(wj, a->db, it, "ready", 0, it->attempts, NULL, err);
+    }
+    (void)of_err_set(&why, OF_E_NOT_FOUND, "%s is there but not linked", it->waits_for);
+    return of_work_row_later(wj, a->db, it, "parked", 0, it->attempts, &why, err);
+}
+
 /* A whole answer: the record (or the list below a parent). */
 static enum of_code stored(struct of_work_job *wj, struct of_apply *a, struct of_work_item *it, bool *ret_more, struct of_err *err)
 {
@@ -286,13 +298,8 @@ static enum of_code stored(struct of_work_job *wj, struct of_apply *a, struct of
         it->shown = it->shown ? it->shown : of_pgarr_new(OF_PG_TEXT);
         OF_TRY(list_end(wj, a, it, err));
     }
-    if (!done && it->waits_for[0] && strcmp(it->waits_for, asked_for) != 0) {
-        return of_work_row_later(wj, a->db, it, "ready", 0, it->attempts, NULL, err);
-    }
     if (!done) {
-        struct of_err why = OF_ERR_INIT;
-        (void)of_err_set(&why, OF_E_NOT_FOUND, "%s is there but not linked", it->waits_for);
-        return of_work_row_later(wj, a->db, it, "parked", 0, it->attempts, &why, err);
+        return still_waits(wj, a, it, asked_for, err);
     }
     struct of_pgargs args = OF_PGARGS_INIT;
     int64_t waiting = 0;
