@@ -178,6 +178,12 @@ static enum of_go mergers(struct of_phase_job *pj, struct of_err *err)
         ask_one(pj, &target);
         return OF_GO_WAIT;
     }
+    if (go == OF_GO_ERROR && (err->code == OF_E_DENIED || err->code == OF_E_REJECTED)) { /* not for these credentials; a 404 tells */
+        const struct of_kv kv[] = {OF_S("org_id", pj->conn->org), OF_S("type", pj->type->name), {.key = NULL}};
+        of_log_err(OF_LOG_WARN, "run.mergers_refused", "the list of mergers is refused, going on without it", err, kv);
+        of_err_clear(err);
+        return next_part(pj, "count");
+    }
     if (go != OF_GO_AGAIN) {
         return go;
     }

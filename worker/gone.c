@@ -138,9 +138,10 @@ enum of_code of_apply_gone(struct of_apply *a, const struct of_type *type, const
     struct of_pgargs args = OF_PGARGS_INIT;
     head(a, type, &args);
     of_pg_arg_array(&args, ids);
+    of_pg_arg_int8(&args, a->out_id ? 0 : a->read_seq); /* after our own deletion nothing can be newer */
     OF_TRY(of_pg_run(a->db, &of_sql_gone_links, &args, &res, err));
     if (of_pgres_rows(res) == 0) {
-        return OF_OK; /* done before */
+        return OF_OK; /* done before, or a newer read has met them: then they are hinted */
     }
     for (int row = 0; row < of_pgres_rows(res); row++) {
         of_pgarr_text(now_gone, of_pgres_text(res, row, 0));
@@ -191,7 +192,7 @@ static enum of_code ask_person(struct of_apply *a, const struct of_type *type, i
     return of_pg_run(a->db, &of_sql_missing_review, &args, NULL, err);
 }
 
-static enum of_code share(struct of_apply *a, const struct of_type *type, int64_t *ret_missing, int64_t *ret_living, bool *ret_accepted,
+static enum of_code share(struct of_apply *a, const struct of_type *type, int64_t *ret_missing, int64_t *ret_living,
                           struct of_err *err)
 {
     OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
@@ -201,7 +202,17 @@ static enum of_code share(struct of_apply *a, const struct of_type *type, int64_
     OF_TRY(of_pg_run(a->db, &of_sql_missing_share, &args, &res, err));
     *ret_missing = of_pgres_i64(res, 0, 0);
     *ret_living = of_pgres_i64(res, 0, 1);
-    *ret_accepted = of_pgres_bool(res, 0, 2);
+    return OF_OK;
+}
+
+/* Has a person said lately that they may go? Asked first: to count is to go through all that is missing, for each record. */
+static enum of_code is_accepted(struct of_apply *a, const struct of_type *type, bool *ret, struct of_err *err)
+{
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    struct of_pgargs args = OF_PGARGS_INIT;
+    head(a, type, &args);
+    OF_TRY(of_pg_run(a->db, &of_sql_missing_accepted, &args, &res, err));
+    *ret = of_pgres_bool(res, 0, 0);
     return OF_OK;
 }
 
@@ -209,9 +220,12 @@ enum of_code of_apply_may_go(struct of_apply *a, const struct of_type *type, boo
 {
     int64_t missing = 0;
     int64_t living = 0;
-    bool accepted = false;
-    OF_TRY(share(a, type, &missing, &living, &accepted, err));
-    *ret_may = accepted || !is_large(a->w->conf, missing, living);
+    OF_TRY(is_accepted(a, type, ret_may, err));
+    if (*ret_may) {
+        return OF_OK;
+    }
+    OF_TRY(share(a, type, &missing, &living, err));
+    *ret_may = !is_large(a->w->conf, missing, living);
     return *ret_may ? OF_OK : ask_person(a, type, missing, living, err);
 }
 
@@ -243,9 +257,7 @@ enum of_code of_apply_missing(struct of_apply *a, const struct of_type *type, co
     }
     bool accepted = false;
     if (n == living || is_large(a->w->conf, n, living)) {
-        int64_t lately = 0;
-        int64_t all = 0;
-        OF_TRY(share(a, type, &lately, &all, &accepted, err));
+        OF_TRY(is_accepted(a, type, &accepted, err));
         if (!accepted) {
             return ask_person(a, type, n, living, err);
         }

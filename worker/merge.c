@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-enum { MERGE_MAX_BYTES = 4 * 1024 * 1024 };
+/* More than the escapes of two bodies can take (a character of a text becomes six): what could be parsed can be written. */
+enum { MERGE_MAX_BYTES = 128 * 1024 * 1024 };
 
 enum choice {
     CHOICE_SAME,

@@ -110,7 +110,8 @@ static void make_lists(struct of_poll *p, const struct of_pgres *res, const stru
             const char *cursor = of_pgres_text_null(res, row, 7);
             of_poll_list_init(&p->lists[p->n_lists++], p, t, false, of_pgres_i64(res, row, 2), cursor, err);
             if (t->match == OF_MATCH_PERSON && a->mergers_target) {
-                of_poll_list_init(&p->lists[p->n_lists++], p, t, true, of_pgres_i64(res, row, 2), cursor, err);
+                of_poll_list_init(&p->lists[p->n_lists], p, t, true, of_pgres_i64(res, row, 2), cursor, err);
+                p->lists[p->n_lists++].refused = of_pgres_bool(res, row, 6);
             }
         }
     }
@@ -257,7 +258,7 @@ static void saved_done(struct saved *s)
 }
 
 /* Only cursors that have moved are written. */
-static void gather(const struct of_poll *p, struct saved *s)
+static void gather(struct of_poll *p, struct saved *s)
 {
     *s = (struct saved){of_pgarr_new(OF_PG_TEXT), of_pgarr_new(OF_PG_INT8),  of_pgarr_new(OF_PG_INT8),
                         of_pgarr_new(OF_PG_TEXT), of_pgarr_new(OF_PG_JSONB), of_pgarr_new(OF_PG_BOOL)};
@@ -273,11 +274,13 @@ static void gather(const struct of_poll *p, struct saved *s)
         }
         struct of_buf b = OF_BUF_INIT(CURSOR_MAX);
         of_buf_char(&b, '{');
+        pthread_mutex_lock(&p->lock);
         of_poll_cursor(l, &b);
         if (i + 1 < p->n_lists && p->lists[i + 1].mergers) {
             of_buf_char(&b, ',');
             of_poll_cursor(&p->lists[i + 1], &b);
         }
+        pthread_mutex_unlock(&p->lock);
         of_buf_char(&b, '}');
         bool moves = p->is_finished && of_scope_has(p->asked, of_type_index(p->conn->adapter, l->type));
         bool stays = is_as_stored(l->was, &b);
@@ -307,8 +310,12 @@ static enum of_code save(struct of_poll *p, struct of_err *err)
     of_pg_arg_bool(&args, p->is_finished);
     of_pg_arg_int8(&args, p->due_ms);
     of_pg_arg_int8(&args, p->is_finished ? 0 : p->attempts);
-    if (p->date.us) {
-        of_pg_arg_time(&args, p->limit_us);
+    pthread_mutex_lock(&p->lock);
+    bool dated = p->date.us != 0;
+    int64_t limit_us = p->limit_us;
+    pthread_mutex_unlock(&p->lock);
+    if (dated) {
+        of_pg_arg_time(&args, limit_us);
     } else {
         of_pg_arg_null(&args, OF_PG_TIMESTAMPTZ);
     }
@@ -381,8 +388,8 @@ static enum of_step close_with(struct of_poll *p, bool finished, int64_t due_ms)
     return OF_STEP_AGAIN;
 }
 
-/* The type is not for these credentials, or its requests are refused: the others go on. */
-static enum of_code give_up_type(struct of_poll *p, struct of_poll_list *l, const struct of_err *why, struct of_err *err)
+/* What status says of the type: that it cannot be polled any more, or only that its mergers cannot (words NULL: they can again). */
+static enum of_code tell_status(struct of_poll *p, const struct of_poll_list *l, const char *words, struct of_err *err)
 {
     struct of_pg *db = NULL;
     OF_TRY(of_pgpool_get(p->w->pool, 10000, &db, err));
@@ -393,7 +400,8 @@ static enum of_code give_up_type(struct of_poll *p, struct of_poll_list *l, cons
         of_pg_arg_text(&args, p->org);
         of_pg_arg_text(&args, p->adapter);
         of_pg_arg_text(&args, l->type->name);
-        of_pg_arg_text(&args, why->msg);
+        of_pg_arg_text(&args, words);
+        of_pg_arg_bool(&args, !l->mergers);
         code = of_pg_run(db, &of_sql_poll_type_error, &args, NULL, err);
         code = code == OF_OK ? of_pg_commit(db, err) : code;
         if (code != OF_OK) {
@@ -427,12 +435,21 @@ static enum of_step on_failure(struct of_poll *p, const struct of_err *why)
     return close_with(p, false, OF_MAX(of_backoff_ms(p->w->conf, p->attempts - 1), why->retry_after_ms));
 }
 
+/* Of our own doing: our servers are asked again, what they refuse counts as a failure that ends somewhere. */
+static enum of_step own_failure(struct of_poll *p, const struct of_err *why)
+{
+    return why->cls == OF_CLASS_RETRY || why->cls == OF_CLASS_SYSTEMIC ? wait_and_retry(p, why) : on_failure(p, why);
+}
+
 /* Its pages are applied, or it has none. */
 static enum of_step next_list(struct of_poll *p, struct of_poll_list *l, bool good)
 {
     struct of_err err = OF_ERR_INIT;
     if (good && of_poll_list_end(l, &err) != OF_OK) {
-        return err.cls == OF_CLASS_FENCED ? on_failure(p, &err) : wait_and_retry(p, &err);
+        return own_failure(p, &err);
+    }
+    if (good && l->refused && tell_status(p, l, NULL, &err) != OF_OK) {
+        return own_failure(p, &err);
     }
     l->done = good;
     pthread_mutex_lock(&p->lock);
@@ -445,10 +462,14 @@ static enum of_step bad_page(struct of_poll *p, struct of_poll_list *l)
 {
     struct of_err why = p->held->err;
     struct of_err err = OF_ERR_INIT;
-    if (why.code == OF_E_DENIED || why.code == OF_E_REJECTED) {
-        if (give_up_type(p, l, &why, &err) != OF_OK) {
-            return err.cls == OF_CLASS_FENCED ? on_failure(p, &err) : wait_and_retry(p, &err);
+    if (why.code == OF_E_DENIED || why.code == OF_E_REJECTED) { /* not for these credentials: the others go on */
+        OF_CLEANUP(of_freep) char *words = l->mergers ? of_asprintf("mergers cannot be read: %s", why.msg) : of_strdup(why.msg);
+        const struct of_kv kv[] = {OF_S("org_id", p->org), OF_S("type", l->type->name), {.key = NULL}};
+        if (tell_status(p, l, words, &err) != OF_OK) {
+            return own_failure(p, &err);
         }
+        of_log_err(OF_LOG_WARN, l->mergers ? "poll.mergers_refused" : "poll.type_refused", "a list is refused, going on without it",
+                   &why, kv);
         of_poll_page_free(p->held);
         p->held = NULL;
         return next_list(p, l, false);
@@ -485,7 +506,7 @@ static enum of_step run(struct of_poll *p)
 {
     struct of_err err = OF_ERR_INIT;
     if (of_boot_now().ms >= p->slice_end.ms && save_slice(p, &err) != OF_OK) {
-        return err.cls == OF_CLASS_FENCED ? on_failure(p, &err) : wait_and_retry(p, &err);
+        return own_failure(p, &err);
     }
     if (p->at == p->n_lists) {
         return close_with(p, true, 0);
@@ -502,7 +523,7 @@ static enum of_step run(struct of_poll *p)
         return bad_page(p, l);
     }
     if (of_poll_apply(l, p->held, &err) != OF_OK) {
-        return err.cls == OF_CLASS_FENCED || err.cls == OF_CLASS_RECONNECT ? on_failure(p, &err) : wait_and_retry(p, &err);
+        return own_failure(p, &err);
     }
     p->failures = 0;
     of_poll_page_free(p->held);

@@ -39,7 +39,8 @@ struct of_poll_list {
     bool flying, ended;     /* a request is out; nothing more to ask for */
     bool done, differs;     /* all applied; some page was not as last time */
     struct of_listing listing;
-    struct of_range safe;   /* the cursor so far */
+    struct of_range safe, newest; /* the cursor so far; as it will be when all answered pages are applied. Under the lock */
+    bool refused;           /* mergers: status says that they cannot be read */
     int64_t since_us, offset, safe_us; /* mergers */
     int parse_failures, n_pages;       /* n_pages: taken from the queue */
     uint64_t last_time[OF_POLL_PAGES], now[OF_POLL_PAGES]; /* hashes */

@@ -98,7 +98,7 @@ void of_poll_list_init(struct of_poll_list *l, struct of_poll *p, const struct o
         read_cursor(l, json); /* one that cannot be read: from the last successful poll on */
     }
     of_err_clear(err);
-    l->safe = l->listing.r[0];
+    l->safe = l->newest = l->listing.r[0];
     l->safe_us = l->since_us;
 }
 
@@ -191,13 +191,13 @@ static void add_merger(void *arg, const char *kept, const char *removed, struct 
     page->safe_us = OF_MAX(page->safe_us, at.us); /* they come in this order */
 }
 
-/* Where the cursor may stand after a page: behind its last row that is old enough. before: the range as it was asked. */
-static void find_safe(struct of_poll_list *l, const struct of_range *before, int64_t asked_offset, struct of_poll_page *page)
+/* Where the cursor may stand after a page: behind its last row that is old enough, else where it stood. before: the range as it was
+ * asked. */
+static void find_safe(const struct of_poll_list *l, const struct of_range *before, int64_t asked_offset, struct of_poll_page *page)
 {
     const struct of_page *pg = &page->page;
     const int64_t limit = l->p->limit_us;
     size_t k = pg->n_rows;
-    page->safe = l->safe;
     while (k > 0 && (!pg->rows[k - 1].has_time || pg->rows[k - 1].time.us > limit)) {
         k--;
     }
@@ -221,33 +221,20 @@ static void find_safe(struct of_poll_list *l, const struct of_range *before, int
     page->safe = r;
 }
 
-/* Lock held. The queue's last page knows the newest safe place. */
-static const struct of_poll_page *newest(const struct of_poll_list *l)
-{
-    const struct of_poll_page *page = l->head;
-    while (page && page->next) {
-        page = page->next;
-    }
-    return page;
-}
-
+/* Lock held. l->safe is not touched: pages before this one may not be in the database yet. */
 static void advance(struct of_poll_list *l, struct of_poll_page *page)
 {
     struct of_range before = l->listing.r[0];
     struct of_list_pos pos;
     of_listing_pos(&l->listing, 0, &pos);
     enum of_advance adv = of_listing_advance(&l->listing, 0, &page->page, 1);
-    const struct of_poll_page *last = newest(l);
-    page->safe = last ? last->safe : l->safe;
+    page->safe = l->newest;
     if (adv == OF_ADVANCE_STUCK) {
         (void)of_err_set(&page->err, OF_E_REMOTE, "the list of %s makes no progress", l->type->name);
     } else if (adv == OF_ADVANCE_OK && l->listing.by == OF_LIST_UPDATED) {
-        struct of_range keep = page->safe;
-        struct of_range was = l->safe;
-        l->safe = keep;
         find_safe(l, &before, pos.offset, page);
-        l->safe = was;
     }
+    l->newest = page->safe;
     l->ended = of_listing_is_done(&l->listing);
 }
 
@@ -277,8 +264,7 @@ static bool step_over(struct of_poll_list *l, struct of_poll_page *page)
     page->page.bad[0] = bad;
     page->page.n_bad = 1;
     of_err_clear(&page->err);
-    const struct of_poll_page *last = newest(l);
-    page->safe = last ? last->safe : l->safe;
+    page->safe = l->newest;
     return true;
 }
 
@@ -392,6 +378,22 @@ static enum of_code write_page(struct of_apply *a, const struct of_poll_list *l,
     return code;
 }
 
+/* The page cannot be written as it is: halves find the record that is to blame, the rest of the page goes with a transaction of its own. */
+static enum of_code write_in_halves(struct of_apply *a, const struct of_poll_list *l, const struct of_poll_page *page,
+                                    const struct of_record **records, struct of_err *err)
+{
+    a->fresh = NULL;
+    OF_TRY(of_stage_bisect(a, records, page->page.n_records, true, err));
+    OF_TRY(of_apply_begin(a, err));
+    enum of_code code = write_mergers(a, l, page, err);
+    code = code == OF_OK ? of_apply_dead(a, page->page.bad, page->page.n_bad, err) : code;
+    code = code == OF_OK ? of_pg_commit(a->db, err) : code;
+    if (code != OF_OK) {
+        of_pg_rollback(a->db);
+    }
+    return code;
+}
+
 static bool is_as_last_time(const struct of_poll_list *l, const struct of_poll_page *page)
 {
     return l->n_pages < OF_POLL_PAGES && l->n_pages < l->n_last_time && l->last_time[l->n_pages] == page->hash;
@@ -410,8 +412,13 @@ static void passed(struct of_poll_list *l, const struct of_poll_page *page, bool
     }
     l->n_pages++;
     l->differs = l->differs || !same;
-    l->safe = l->mergers ? l->safe : page->safe;
-    l->safe_us = l->mergers ? page->safe_us : l->safe_us;
+    pthread_mutex_lock(&l->p->lock);
+    if (l->mergers) {
+        l->safe_us = page->safe_us;
+    } else {
+        l->safe = page->safe;
+    }
+    pthread_mutex_unlock(&l->p->lock);
 }
 
 /* Another church's data must not come in under this one's name. */
@@ -442,9 +449,9 @@ enum of_code of_poll_apply(struct of_poll_list *l, struct of_poll_page *page, st
         records[i] = &page->page.records[i];
     }
     enum of_code code = foreign ? other_account(p, db, err) : write_page(&a, l, page, records, err);
-    if (code != OF_OK && err->cls == OF_CLASS_PERMANENT && err->sqlstate[0]) {
-        a.fresh = NULL;
-        code = of_stage_bisect(&a, records, n, true, err);
+    if (code != OF_OK && err->cls == OF_CLASS_PERMANENT && !foreign && n > 0) { /* without records nothing can be left out */
+        code = write_in_halves(&a, l, page, records, err);
+        p->wrote = true;
     }
     of_pgpool_put(p->w->pool, db);
     OF_TRY(code);

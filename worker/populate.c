@@ -134,8 +134,8 @@ static void relations(struct of_apply *a, const struct of_type *t, const struct 
 
 static void note_relation(struct batch *b, const char *ext, const char *eid, const struct of_rel_choice *c)
 {
-    struct of_buf v = OF_BUF_INIT(4096);
-    struct of_buf d = OF_BUF_INIT(4096);
+    struct of_buf v = OF_BUF_INIT(BODY_MAX);
+    struct of_buf d = OF_BUF_INIT(BODY_MAX);
     const char *old = c->ours ? c->theirs : c->now;
     const char *now = c->ours ? c->now : c->theirs;
     of_buf_char(&v, '[');
@@ -228,7 +228,7 @@ static enum of_code take_merge(struct batch *b, struct of_merge_out *out, const 
 static enum of_code decided_before(struct batch *b, const char *ext, const char *eid, struct of_merge_in *in, struct of_json **ret_keep,
                                    struct of_json **ret_frozen, struct of_err *err)
 {
-    struct of_buf keep = OF_BUF_INIT(64 * 1024);
+    struct of_buf keep = OF_BUF_INIT(BODY_MAX);
     of_relations_agreed(&b->choices, eid, &keep);
     enum of_code code = keep.len ? of_json_parse(keep.data, keep.len, BODY_MAX, ret_keep, err) : OF_OK;
     of_buf_done(&keep);

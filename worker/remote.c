@@ -422,7 +422,7 @@ static void lease_news(struct of_remote *r, const struct of_lease_news *n)
         return;
     }
     if (n->is_lost) {
-        if (chan->lease == OF_CHAN_HELD && chan->fence == n->fence) {
+        if (chan->lease != OF_CHAN_FREE && chan->fence == n->fence) { /* who asks already asks once more */
             of_budget_stop(chan->budget);
             chan->lease = OF_CHAN_FREE;
         }
@@ -433,7 +433,7 @@ static void lease_news(struct of_remote *r, const struct of_lease_news *n)
         if (chan->lease == OF_CHAN_HELD && chan->fence == n->fence) {
             of_budget_renew(chan->budget, n->until);
         }
-    } else if (chan->lease == OF_CHAN_ASKED) {
+    } else if (chan->lease != OF_CHAN_HELD) { /* asked for, maybe twice: the keeper renews it from now on */
         lease_got(chan, n);
     }
     of_chan_turn(chan);

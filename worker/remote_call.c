@@ -111,6 +111,10 @@ static void on_refused(struct of_call *call)
         of_auth_look(conn->auth, of_wall_now()) == OF_AUTH_DEAD) {
         return; /* its turn will tell */
     }
+    if (of_auth_is_oauth(conn->auth) && of_boot_now().ms < chan->refresh_after.ms) { /* an old request; its turn refreshes, not before */
+        of_auth_set_refused(conn->auth, call->auth_version);
+        return;
+    }
     call->refused++; /* of another version each time: no request goes out with one that is known to be refused */
     of_auth_set_refused(conn->auth, call->auth_version);
     bool is_final = call->refused >= (of_auth_is_oauth(conn->auth) ? REFUSALS_MAX_OAUTH : REFUSALS_MAX_PAT);

@@ -336,6 +336,16 @@ static size_t parse_busy(const char *text, int64_t **ret)
     return len;
 }
 
+static bool is_in(const struct of_pgres *res, const struct want *w)
+{
+    for (int i = 0; i < of_pgres_rows(res); i++) {
+        if (strcmp(of_pgres_text(res, i, 0), w->org) == 0 && strcmp(of_pgres_text(res, i, 1), w->adapter) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void acquired(struct of_keeper *k, const struct of_pgres *res, struct of_boot asked_at, struct wants *list)
 {
     struct of_lease_news *news = NULL;
@@ -353,9 +363,14 @@ static void acquired(struct of_keeper *k, const struct of_pgres *res, struct of_
         held_set(k, org, adapter, n->fence);
     }
     for (const struct want *w = list->head; w; w = w->next) {
-        if (held_find(k, w->org, w->adapter) == k->n_held) {
-            news_add(&news, w->org, w->adapter)->is_refused = true; /* somebody else has it */
+        if (is_in(res, w)) {
+            continue;
         }
+        size_t i = held_find(k, w->org, w->adapter);
+        if (i < k->n_held) {
+            held_drop(k, i); /* it was ours before we were stopped for a while */
+        }
+        news_add(&news, w->org, w->adapter)->is_refused = true; /* somebody else has it */
     }
     tell(k, news);
 }

@@ -252,8 +252,10 @@ enum of_code of_stage_bisect(struct of_apply *a, const struct of_record **record
     code = code == OF_OK ? of_pg_commit(a->db, err) : code;
     if (code != OF_OK) {
         of_pg_rollback(a->db);
+        return code;
     }
-    return code;
+    of_dead_record(a->w, a->conn, &bad);
+    return OF_OK;
 }
 
 /* Their clock and account, from the first answers of a run. */
@@ -401,7 +403,7 @@ static enum of_code write_pages(struct of_phase_job *pj, struct of_fetch *pages,
     code = code == OF_OK ? of_pg_commit(db, err) : code;
     if (code != OF_OK) {
         of_pg_rollback(db);
-        if (err->cls == OF_CLASS_PERMANENT && n > 0 && err->sqlstate[0]) {
+        if (err->cls == OF_CLASS_PERMANENT && n > 0) {
             code = of_stage_bisect(&a, records, n, recheck, err);
             code = code == OF_OK ? of_apply_begin(&a, err) : code;
             code = code == OF_OK ? advance_committed(pj, &a, pages, err) : code;

@@ -339,7 +339,7 @@ static enum of_go batch_step(struct of_phase_job *pj, const struct of_sql *sql, 
         bool pair = fn == do_create && rows >= PAIR_MIN && pj->type->kind == OF_KIND_ENTITY &&
                     strcmp(pj->type->entity, "field") != 0 && pj->conn->n_adapters < 2; /* these take turns */
         code = one_transaction(pj, &a, ids, of_pgarr_len(ids) ? fn : nothing, pair ? res : NULL, true, err);
-        if (code != OF_OK && err->cls == OF_CLASS_PERMANENT && err->sqlstate[0]) {
+        if (code != OF_OK && err->cls == OF_CLASS_PERMANENT) {
             code = halves(pj, &a, res, 0, rows, fn, err);
             code = code == OF_OK ? one_transaction(pj, &a, ids, nothing, NULL, true, err) : code;
         }

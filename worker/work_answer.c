@@ -116,10 +116,15 @@ enum of_code of_work_try_edges(struct of_work_job *wj, struct of_apply *a, struc
     if (of_pgres_rows(held) == 0 || !of_pgres_bool(held, 0, 0)) {
         return OF_OK; /* somebody else has hinted it: it is looked at again */
     }
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *taken = NULL;
     struct of_pgargs args = OF_PGARGS_INIT;
     of_work_args(wj, it->type_name, it->id, &args);
     of_pg_arg_int8(&args, it->fence);
-    return of_pg_run(a->db, &of_sql_work_retake, &args, NULL, err);
+    OF_TRY(of_pg_run(a->db, &of_sql_work_retake, &args, &taken, err));
+    if (of_pgres_rows(taken) > 0) { /* the one that was missing is there, another one may not be */
+        (void)of_strcopy(it->waits_for, sizeof it->waits_for, of_pgres_text(taken, 0, 0));
+    }
+    return OF_OK;
 }
 
 /* What it waits for does not exist. */
@@ -224,6 +229,18 @@ static enum of_code list_end(struct of_work_job *wj, struct of_apply *a, const s
     return of_pg_run(a->db, &of_sql_hint_below, &args, NULL, err);
 }
 
+/* What it waited for is there: another one is missing, or it will not be linked. */
+static enum of_code still_waits(struct of_work_job *wj, struct of_apply *a, struct of_work_item *it, const char *asked_for,
+                                struct of_err *err)
+{
+    struct of_err why = OF_ERR_INIT;
+    if (it->waits_for[0] && strcmp(it->waits_for, asked_for) != 0) {
+        return of_work_row_later(wj, a->db, it, "ready", 0, it->attempts, NULL, err);
+    }
+    (void)of_err_set(&why, OF_E_NOT_FOUND, "%s is there but not linked", it->waits_for);
+    return of_work_row_later(wj, a->db, it, "parked", 0, it->attempts, &why, err);
+}
+
 /* A whole answer: the record (or the list below a parent). */
 static enum of_code stored(struct of_work_job *wj, struct of_apply *a, struct of_work_item *it, bool *ret_more, struct of_err *err)
 {
@@ -265,6 +282,7 @@ static enum of_code stored(struct of_work_job *wj, struct of_apply *a, struct of
     of_page_done(&page);
     OF_TRY(code);
     bool done = true;
+    OF_CLEANUP(of_freep) char *asked_for = of_strdup(it->waits_for);
     if (it->target != it->type || strcmp(it->target_id, it->id) != 0) {
         if (!list) {
             OF_TRY(of_work_try_edges(wj, a, it, &done, err));
@@ -281,9 +299,7 @@ static enum of_code stored(struct of_work_job *wj, struct of_apply *a, struct of
         OF_TRY(list_end(wj, a, it, err));
     }
     if (!done) {
-        struct of_err why = OF_ERR_INIT;
-        (void)of_err_set(&why, OF_E_NOT_FOUND, "%s is there but not linked", it->waits_for);
-        return of_work_row_later(wj, a->db, it, "parked", 0, it->attempts, &why, err);
+        return still_waits(wj, a, it, asked_for, err);
     }
     struct of_pgargs args = OF_PGARGS_INIT;
     int64_t waiting = 0;

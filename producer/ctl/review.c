@@ -244,16 +244,36 @@ static enum of_code match(struct of_ctl *ctl, const struct review *v, bool yes, 
     return of_ctl_note(ctl, &v->r, v->entity_type, v->entity_id, NULL, NULL, by, "review: match rejected", err);
 }
 
+/* A record that is one value of a custom field: what the person has in its place, as JSON. */
+static char *our_value(const char *elements, const struct of_json *theirs)
+{
+    OF_CLEANUP(of_json_freep) struct of_json *ours = of_ctl_json(elements);
+    const struct of_json *found = of_json_len(ours) == 1 ? of_json_get(of_json_first(ours), "value") : NULL;
+    for (const struct of_json *e = of_json_first(ours); e != NULL; e = of_json_next(e)) {
+        const struct of_json *value = of_json_get(e, "value");
+        found = of_json_equal(value, theirs) ? value : found;
+    }
+    struct of_buf b = OF_BUF_INIT(65536);
+    if (found != NULL) {
+        of_json_write(&b, found);
+    }
+    char *text = of_strdup(b.len > 0 ? of_buf_text(&b) : "null");
+    of_buf_done(&b);
+    return text;
+}
+
 static enum of_code take(struct of_ctl *ctl, const struct review *v, const struct of_ctl_link *link, bool is_column,
                          const char *ours, bool theirs, struct of_err *err)
 {
+    const struct of_json *value = is_column ? NULL : of_json_get(link->seen, "value");
+    OF_CLEANUP(of_freep) char *own = value != NULL ? our_value(ours, value) : NULL;
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, v->r.org);
     of_pg_arg_int8(&args, link->id);
     of_pg_arg_text(&args, v->r.adapter);
-    of_pg_arg_text(&args, v->field);
-    of_pg_arg_bool(&args, is_column);
-    of_pg_arg_jsonb(&args, ours != NULL ? ours : "null");
+    of_pg_arg_text(&args, value != NULL ? "value" : v->field);
+    of_pg_arg_bool(&args, is_column || value != NULL);
+    of_pg_arg_jsonb(&args, own != NULL ? own : ours != NULL ? ours : "null");
     of_pg_arg_bool(&args, theirs);
     OF_TRY(of_pg_run(ctl->db, &of_sql_ctl_take, &args, NULL, err));
     return theirs ? of_ctl_hint(ctl, v->r.org, v->r.adapter, "in", v->r.type, v->r.id, "review", err)
@@ -281,9 +301,12 @@ static enum of_code conflict(struct of_ctl *ctl, const struct review *v, bool ye
     }
     bool is_column = of_ctl_entity_is_column(&e, v->field);
     OF_CLEANUP(of_freep) char *ours = of_ctl_body_value(e.row, is_column, v->r.adapter, v->field);
-    OF_CLEANUP(of_freep) char *now = of_ctl_body_value(link.staged != NULL ? link.staged : link.seen, is_column, v->r.adapter, v->field);
+    const struct of_json *there = link.staged != NULL ? link.staged : link.seen;
+    bool is_value = !is_column && of_json_get(there, "value") != NULL; /* the record is one value, the question is about all of them */
     const struct of_json *was_ours = of_json_get(v->detail, "ours");
     const struct of_json *was_theirs = of_json_get(v->detail, "theirs");
+    OF_CLEANUP(of_freep) char *now = is_value ? of_ctl_body_value(v->detail, true, NULL, "theirs")
+                                              : of_ctl_body_value(there, is_column, v->r.adapter, v->field);
     if ((was_ours != NULL && !same_json(was_ours, ours)) || (was_theirs != NULL && !same_json(was_theirs, now))) {
         const char *why = of_json_text(of_json_get(v->detail, "why"));
         OF_CLEANUP(of_freep) char *detail = of_asprintf("{\"ours\":%s,\"theirs\":%s,\"why\":\"%s\"}", ours != NULL ? ours : "null",

@@ -165,6 +165,60 @@ def conflicts():
         linked_by_hand(c, b)
 
 
+@test(timeout=240)
+def values_of_custom_fields():
+    """A value of a custom field that both sides changed: by the strategy, and by a person where she is asked."""
+    with Cluster("conflict-values", people=80, workers=1, cdc=0) as c:
+        c.connect(ORG, types=["Person", "FieldDatum"])
+        c.wait_active(ORG, 60)
+        c.settle(ORG, 60)
+        b = Both(c)
+        rows = c.query("SELECT DISTINCT ON (l.entity_id) l.entity_id, l.external_id, f.key FROM sync.external_link l "
+                       "JOIN sync.base x ON x.org_id = l.org_id AND x.link_id = l.id JOIN sync.external_link d ON d.org_id = l.org_id "
+                       "AND d.external_type = 'FieldDefinition' AND 'FieldDefinition/' || d.external_id = "
+                       "x.seen -> '_rel' ->> 'field_definition' JOIN openfaith_fields f ON f.id = d.entity_id "
+                       "WHERE l.org_id = %s AND l.external_type = 'FieldDatum' AND l.state = 'linked' AND f.type IN ('string', 'text') "
+                       "ORDER BY l.entity_id, l.external_id LIMIT 7", ORG)
+        assert len(rows) == 7, rows
+
+        def both(i):
+            person, external, key = rows[i]
+            here = c.query('SELECT e ->> \'value\' FROM openfaith_people p, jsonb_array_elements("customFields") e '
+                           "WHERE p.id = %s AND e ->> 'name' = %s", person, key)
+            return (here[0][0] if here else None, [d["attributes"]["value"] for d in c.sim.dump(1, "FieldDatum") if d["id"] == external][0])
+
+        def change(i, age="0"):
+            person, external, key = rows[i]
+            b.run('UPDATE openfaith_people SET "updatedAt" = now() - %s::interval, "updatedBy" = \'user_1\', "customFields" = '
+                  "(SELECT jsonb_agg(CASE WHEN e ->> 'name' = %s THEN e || jsonb_build_object('value', %s::text) ELSE e END) "
+                  'FROM jsonb_array_elements("customFields") e) WHERE id = %s', age, key, f"here{i}", person)
+            c.sim.do("PATCH", f"/people/v2/field_data/{external}", {"value": f"there{i}"})
+
+        for i, (strategy, age) in enumerate((("openfaith_wins", "1 hour"), ("chms_wins", "-1 hour"), ("last_write_wins", "-1 hour"),
+                                             ("last_write_wins", "1 hour"))):
+            c.ctl("set", ORG, "pco", "--strategy", strategy)
+            change(i, age)
+            b.sync()
+            want = f"here{i}" if i in (0, 2) else f"there{i}"
+            assert both(i) == (want, want), (strategy, age, both(i))
+        c.ctl("set", ORG, "pco", "--strategy", ",".join(["last_write_wins"] + sorted({f"FieldDatum.{rows[i][2]}=ask" for i in (4, 5, 6)})))
+        for i in (4, 5, 6):
+            change(i)
+        b.sync()
+        for i in (4, 5, 6):
+            assert both(i) == (f"here{i}", f"there{i}"), both(i)
+        open_ = {r["entityId"]: str(r["review"]) for r in c.ctl_json("review", "list", ORG) if r["kind"] == "conflict"}
+        c.ctl("review", "accept", open_[rows[4][0]], "--take", "theirs")
+        c.ctl("review", "accept", open_[rows[5][0]], "--take", "ours")
+        c.ctl("review", "reject", open_[rows[6][0]])
+        c.settle(ORG, 60)
+        assert [both(i) for i in (4, 5, 6)] == [("there4", "there4"), ("here5", "here5"), ("here6", "there6")], [both(i) for i in (4, 5, 6)]
+        told = c.ctl("explain", ORG, rows[0][0], rows[0][2]).stdout
+        assert "conflict: openfaith_wins" in told, told
+        b.sync()
+        assert both(6) == ("here6", "there6"), both(6)
+
+
 def asks(c, external, since):
     """Requests about the person itself since then: their methods."""
     return [e["method"] for e in c.sim.requests(1)[since:] if e["target"].split("?")[0] == f"/people/v2/people/{external}"]

@@ -245,6 +245,88 @@ def gone_for_good_or_not():
         c.assert_mirror(ORG)
 
 
+def some_people(c, n):
+    return c.query("SELECT l.entity_id, l.external_id FROM sync.external_link l JOIN openfaith_people p ON p.id = l.entity_id "
+                   "WHERE l.org_id = %s AND l.external_type = 'Person' AND l.state = 'linked' ORDER BY l.external_id LIMIT %s", ORG, n)
+
+
+def rename(c, people, name):
+    for _, external in people:
+        c.sim.do("PATCH", f"/people/v2/people/{external}", {"first_name": name})
+
+
+def named(c, people):
+    return [c.value('SELECT "firstName" FROM openfaith_people WHERE id = %s', person) for person, _ in people]
+
+
+@test(timeout=120)
+def what_cannot_be_written_stops_nobody():
+    """Rows here that our own parser refuses (a number of 65 digits, nesting of 70): they become dead letters, everybody else arrives, and
+    polls go on; so does a first sync that is repeated."""
+    with church("poison", people=60) as c:
+        people = some_people(c, 6)
+        bad, good = people[1:3], [people[0]] + people[3:]
+        for (person, _), value in zip(bad, ("1" * 65, "[" * 70 + "]" * 70)):
+            c.query('UPDATE openfaith_people SET "customFields" = jsonb_build_array(jsonb_build_object(\'_tag\', \'number\', '
+                    "'name', 'own', 'source', 'here', 'value', %s::jsonb)) WHERE id = %s", value, person)
+        before = named(c, bad)
+        rename(c, people, "Polled")
+        poll(c)
+        assert named(c, good) == ["Polled"] * len(good), named(c, good)
+        assert named(c, bad) == before, named(c, bad)
+        dead = c.query("SELECT record_id FROM sync.work WHERE org_id = %s AND state = 'dead' AND record_type = 'Person'", ORG)
+        assert sorted(dead) == sorted((external,) for _, external in bad), dead
+        rename(c, good, "Again")
+        poll(c)
+        assert named(c, good) == ["Again"] * len(good), named(c, good)
+        assert c.value("SELECT max(attempts) FROM sync.schedule WHERE org_id = %s", ORG) == 0
+        rename(c, people, "Synced")
+        c.ctl("sync", ORG, "pco")
+        c.settle(ORG, 60)
+        assert named(c, good) == ["Synced"] * len(good), named(c, good)
+        assert c.status(ORG)["state"] == "Active - Incremental Sync Enabled", c.status(ORG)
+
+
+@test(timeout=90)
+def mergers_that_are_refused():
+    """The list of mergers is not for these credentials: status says so, people are polled all the same; when it is, nothing is said."""
+    with church("mergers", people=60) as c:
+        people = some_people(c, 4)
+        c.sim.fault("status403", 1, match="person_mergers")
+        for name in ("Once", "Twice"):
+            rename(c, people, name)
+            poll(c)
+            assert named(c, people) == [name] * len(people), named(c, people)
+        told = c.query("SELECT state, error FROM sync.status WHERE org_id = %s AND external_type = 'Person'", ORG)[0]
+        assert told[0] == "active" and told[1].startswith("mergers cannot be read"), told
+        c.ctl("sync", ORG, "pco")
+        c.settle(ORG, 60)
+        c.sim.clear_faults()
+        poll(c)
+        told = c.query("SELECT state, error FROM sync.status WHERE org_id = %s AND external_type = 'Person'", ORG)[0]
+        assert told == ("active", None), told
+
+
+@test(timeout=90)
+def both_ends_are_missing():
+    """A membership of which neither the group nor the person is known here: one after the other is read, and it is tied."""
+    with church("ends", people=60) as c:
+        edge, group, person = c.query(
+            "SELECT l.external_id, b.seen -> '_rel' ->> 'group', b.seen -> '_rel' ->> 'person' FROM sync.external_link l "
+            "JOIN sync.base b ON b.org_id = l.org_id AND b.link_id = l.id WHERE l.org_id = %s AND l.external_type = 'Membership' "
+            "AND l.state = 'linked' ORDER BY 1 LIMIT 1", ORG)[0]
+        for record in (f"Membership/{edge}", group, person):
+            c.query("DELETE FROM sync.external_link WHERE org_id = %s AND external_type = %s AND external_id = %s", ORG,
+                    *record.split("/"))
+        c.query("INSERT INTO sync.work (org_id, adapter, direction, record_type, record_id, reason) "
+                "VALUES (%s, 'pco', 'in', 'Membership', %s, 'list')", ORG, "@" + group.split("/")[1])
+        c.settle(ORG, 60)
+        state = c.value("SELECT state FROM sync.external_link WHERE org_id = %s AND external_type = 'Membership' AND external_id = %s",
+                        ORG, edge)
+        owed = c.query("SELECT record_type, record_id, state, reason, waits_for, error FROM sync.work WHERE org_id = %s", ORG)
+        assert state == "linked" and not owed, (state, owed)
+
+
 @test(timeout=90)
 def by_the_clock():
     """`set --poll`: the schedule polls by itself, a stopped connection waits, resume polls at once."""

@@ -101,3 +101,18 @@ def one_refusal_is_no_revocation():
         begun(c)
         c.sim.fault("status401", match="GET", times=1)
         mirrored(c)
+
+
+@test(timeout=120)
+def other_credentials_after_a_disconnect():
+    """A worker that runs meanwhile does not go on with the credentials that were deleted."""
+    with Cluster("token-again", people=60, workers=1) as c:
+        c.connect(ORG, kind="oauth")
+        mirrored(c)
+        before = {e["token"] for e in c.sim.requests(1)}
+        since = c.sim.ledger()[-1]["seq"]
+        c.ctl("disconnect", ORG, "pco")
+        c.connect(ORG, kind="pat")
+        mirrored(c)
+        later = {e["token"] for e in c.sim.requests(1) if e["seq"] > since}
+        assert later and not later & before, (before, later)

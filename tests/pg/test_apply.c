@@ -180,6 +180,24 @@ static void memberships_are_edges(void **state)
     "{\"firstName\":\"" first "\",\"lastName\":\"Lee\",\"customFields\":[],\"_rel\":{\"primary_campus\":null},"               \
     "\"_sub\":{\"Email\":[" emails "]}}"
 
+/* A 404 has its place in the order of reads: who was read after it lives, and is looked at again. */
+static void a_404_that_is_older_than_a_read(void **state)
+{
+    (void)state;
+    struct church c;
+    church_init(&c, "old404", 'b');
+    bring(&c, "Person", "12", PERSON("Ann", "Lee", "null"));
+    const int64_t now = c.a.read_seq;
+    c.a.read_seq = now - 1;
+    gone(&c, "Person", "12");
+    expect(&c, PEOPLE, "Ann|Lee|lives");
+    expect(&c, WORK, "Person/12|ready|older read|-");
+    c.a.read_seq = now + 1;
+    gone(&c, "Person", "12");
+    expect(&c, PEOPLE, "Ann|Lee|gone");
+    church_done(&c);
+}
+
 static void what_is_gone_leaves_a_tombstone_and_may_come_back(void **state)
 {
     (void)state;
@@ -501,6 +519,7 @@ int main(void)
         TEST(what_changed_is_merged_and_written_down),
         TEST(values_become_custom_fields),
         TEST(memberships_are_edges),
+        TEST(a_404_that_is_older_than_a_read),
         TEST(what_is_gone_leaves_a_tombstone_and_may_come_back),
         TEST(a_child_that_is_no_longer_named_is_looked_at),
         TEST(a_household_loses_and_gains_people),

@@ -251,47 +251,55 @@ static void test_token_refresh(void **state)
     assert_int_equal(of_token_load(db, ring, "org", "pco", &token, &none), OF_E_NOT_FOUND);
     OK(of_token_put(db, ring, "org", "pco", OAUTH("1"), &err));
     token = load(db, ring);
-    assert_int_equal(token.version, 1);
+    const int64_t v = token.version;
+    assert_true(v > 1600000000000); /* never one that a row before it had */
     assert_true(token.is_oauth);
     assert_string_equal(token.json, OAUTH("1"));
     assert_null(token.prev_json);
     assert_int_equal(token.expires_at.us, 1700000000000000);
     of_token_done(&token);
 
-    assert_false(begin(db, 2, "w1", 60000)); /* another version */
-    assert_true(begin(db, 1, "w1", 60000));
-    assert_false(begin(db, 1, "w2", 60000)); /* single flight */
-    assert_false(begin(db, 1, "w1", 60000));
-    OK(of_token_fail(db, "org", "pco", 1, "w2", &err)); /* not his */
-    assert_false(begin(db, 1, "w2", 60000));
-    OK(of_token_fail(db, "org", "pco", 1, "w1", &err));
-    assert_true(begin(db, 1, "w2", 0)); /* a lease that is over at once */
-    assert_true(begin(db, 1, "w3", 60000));
-    assert_false(store(db, ring, 1, "w2", OAUTH("2"))); /* fenced */
-    assert_true(store(db, ring, 1, "w3", OAUTH("3")));
-    assert_false(store(db, ring, 1, "w3", OAUTH("3")));
+    assert_false(begin(db, v + 1, "w1", 60000)); /* another version */
+    assert_true(begin(db, v, "w1", 60000));
+    assert_false(begin(db, v, "w2", 60000)); /* single flight */
+    assert_false(begin(db, v, "w1", 60000));
+    OK(of_token_fail(db, "org", "pco", v, "w2", &err)); /* not his */
+    assert_false(begin(db, v, "w2", 60000));
+    OK(of_token_fail(db, "org", "pco", v, "w1", &err));
+    assert_true(begin(db, v, "w2", 0)); /* a lease that is over at once */
+    assert_true(begin(db, v, "w3", 60000));
+    assert_false(store(db, ring, v, "w2", OAUTH("2"))); /* fenced */
+    assert_true(store(db, ring, v, "w3", OAUTH("3")));
+    assert_false(store(db, ring, v, "w3", OAUTH("3")));
     token = load(db, ring);
-    assert_int_equal(token.version, 2);
+    assert_int_equal(token.version, v + 1);
     assert_string_equal(token.json, OAUTH("3"));
     assert_string_equal(token.prev_json, OAUTH("1"));
     of_token_done(&token);
-    OK(of_token_mark_used(db, "org", "pco", 1, &err)); /* an old version says nothing */
+    OK(of_token_mark_used(db, "org", "pco", v, &err)); /* an old version says nothing */
     token = load(db, ring);
     assert_non_null(token.prev_json);
     of_token_done(&token);
-    OK(of_token_mark_used(db, "org", "pco", 2, &err));
+    OK(of_token_mark_used(db, "org", "pco", v + 1, &err));
     token = load(db, ring);
     assert_null(token.prev_json);
     of_token_done(&token);
 
     /* new credentials end a refresh in flight */
-    assert_true(begin(db, 2, "w1", 60000));
+    assert_true(begin(db, v + 1, "w1", 60000));
     OK(of_token_put(db, ring, "org", "pco", PAT, &err));
-    assert_false(store(db, ring, 2, "w1", OAUTH("4")));
+    assert_false(store(db, ring, v + 1, "w1", OAUTH("4")));
     token = load(db, ring);
     assert_false(token.is_oauth);
-    assert_int_equal(token.version, 3);
+    assert_int_equal(token.version, v + 2);
     assert_string_equal(token.json, PAT);
+    of_token_done(&token);
+
+    /* connected again after a disconnect: workers that know the former credentials see another version */
+    OK(of_token_delete(db, "org", "pco", &err));
+    OK(of_token_put(db, ring, "org", "pco", OAUTH("5"), &err));
+    token = load(db, ring);
+    assert_true(token.version > v);
     of_token_done(&token);
 
     /* bound to its place */
@@ -315,6 +323,7 @@ static void test_token_rotate(void **state)
         snprintf(org, sizeof org, "rot-%d", i);
         OK(of_token_put(db, old, org, "pco", OAUTH("1"), &err));
     }
+    script(db, "UPDATE sync.token SET version = 1");
     bool got = false;
     OK(of_token_begin_refresh(db, "rot-2", "pco", 1, "w", 60000, &got, &err));
     OK(of_token_store(db, old, "rot-2", "pco", 1, "w", OAUTH("2"), &got, &err));

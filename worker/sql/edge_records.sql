@@ -2,8 +2,10 @@
 -- Records that are edges (memberships): both ends linked -> the edge with the record's own keys as metadata, the link's entity id
 -- is the edge's key; else it waits. $1 org, $2 adapter, $3 type, $4 ids, $5 $6 relation keys of the ends, $7 $8 their tags,
 -- $9 first end is the source, $10 relationship type, $11 relationshipKey, $12 mode.
+-- Of an edge that is there only what theirs changed is written: the rest may have been edited here. What somebody here deleted
+-- stays so, unless theirs names it anew.
 WITH x AS MATERIALIZED (
-    SELECT l.id, l.kind, l.external_id, b.staged, r.aref, r.pref, a.entity_id AS ea, a.state AS astate, p.entity_id AS ep,
+    SELECT l.id, l.kind, l.external_id, l.state, l.entity_id, b.staged, b.seen, r.aref, r.pref, a.entity_id AS ea, a.state AS astate, p.entity_id AS ep,
         p.state AS pstate
     FROM unnest($4::text[]) AS i (ext)
     CROSS JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3
@@ -15,15 +17,27 @@ WITH x AS MATERIALIZED (
     LEFT JOIN LATERAL (SELECT t.entity_id, t.state FROM sync.external_link t WHERE t.org_id = $1 AND t.adapter = $2
         AND t.external_type = split_part(r.pref, '/', 1) AND t.external_id = split_part(r.pref, '/', 2) LIMIT 1) p ON true
     WHERE l.state IN ('unmatched', 'linked') AND b.staged IS NOT NULL
-), ok AS (
-    SELECT x.*, CASE WHEN $9 THEN ea ELSE ep END AS src, CASE WHEN $9 THEN ep ELSE ea END AS tgt
-    FROM x WHERE astate = 'linked' AND pstate = 'linked'
+), ok AS MATERIALIZED (
+    SELECT y.*, y.seen IS NULL OR y.seen ? '_gone' OR y.state <> 'linked'
+        OR y.entity_id IS DISTINCT FROM y.src || '|' || y.tgt || '|' || $10 AS fresh
+    FROM (SELECT x.*, CASE WHEN $9 THEN ea ELSE ep END AS src, CASE WHEN $9 THEN ep ELSE ea END AS tgt
+        FROM x WHERE astate = 'linked' AND pstate = 'linked') y
+), g AS MATERIALIZED ( -- held, so that what is decided by it stays true
+    SELECT o.src, o.tgt, g.* FROM (SELECT DISTINCT src, tgt FROM ok ORDER BY src, tgt) o
+    CROSS JOIN LATERAL (SELECT "deletedAt" IS NOT NULL AND coalesce("deletedBy", '') NOT LIKE 'sync:%' AS dropped
+        FROM public.openfaith_edges WHERE "orgId" = $1 AND "sourceEntityId" = o.src AND "targetEntityId" = o.tgt
+        AND "relationshipType" = $10 LIMIT 1 FOR NO KEY UPDATE) g
 ), e AS (
     INSERT INTO public.openfaith_edges AS e ("orgId", "sourceEntityId", "sourceEntityTypeTag", "targetEntityId",
         "targetEntityTypeTag", "relationshipType", metadata, "createdAt", "createdBy")
-    SELECT DISTINCT ON (src, tgt) $1, src, CASE WHEN $9 THEN $7 ELSE $8 END, tgt, CASE WHEN $9 THEN $8 ELSE $7 END, $10,
-        jsonb_build_object('relationshipKey', $11, 'source', $2 || '_direct') || (staged - '_rel'), now(), 'sync:' || $2
-    FROM ok ORDER BY src, tgt, length(external_id) DESC, external_id DESC
+    SELECT DISTINCT ON (ok.src, ok.tgt) $1, ok.src, CASE WHEN $9 THEN $7 ELSE $8 END, ok.tgt, CASE WHEN $9 THEN $8 ELSE $7 END, $10,
+        CASE WHEN ok.fresh OR g.src IS NULL
+            THEN jsonb_build_object('relationshipKey', $11, 'source', $2 || '_direct') || (ok.staged - '_rel')
+            ELSE coalesce((SELECT jsonb_object_agg(k.key, k.value) FROM jsonb_each(ok.staged - '_rel') k
+                WHERE k.value IS DISTINCT FROM ok.seen -> k.key), '{}') END, now(), 'sync:' || $2
+    FROM ok LEFT JOIN g ON g.src = ok.src AND g.tgt = ok.tgt
+    WHERE ok.fresh OR NOT coalesce(g.dropped, false)
+    ORDER BY ok.src, ok.tgt, length(ok.external_id) DESC, ok.external_id DESC
     ON CONFLICT ("orgId", "sourceEntityId", "targetEntityId", "relationshipType") DO UPDATE
         SET metadata = e.metadata || excluded.metadata, "deletedAt" = NULL, "deletedBy" = NULL, "updatedAt" = now(),
             "updatedBy" = excluded."createdBy"
@@ -36,7 +50,9 @@ WITH x AS MATERIALIZED (
     RETURNING l.id
 ), b AS (
     INSERT INTO sync.base AS b (org_id, link_id) SELECT $1, done.id FROM done
-    ON CONFLICT (org_id, link_id) DO UPDATE SET seen = b.staged, staged = NULL, write_xid = pg_current_xact_id()
+    ON CONFLICT (org_id, link_id) DO UPDATE SET seen = b.staged, staged = NULL, write_xid = pg_current_xact_id(),
+        agreed = (SELECT jsonb_object_agg(k.key, k.value) FROM jsonb_each(b.agreed) k
+            WHERE b.staged -> k.key IS NOT DISTINCT FROM b.seen -> k.key)
         WHERE b.staged IS NOT NULL
 )
 INSERT INTO sync.work AS w (org_id, adapter, direction, record_type, record_id, state, reason, waits_for, due_at)

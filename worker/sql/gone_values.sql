@@ -5,4 +5,4 @@ SELECT $1, l.id FROM unnest($4::text[]) AS i (ext)
     CROSS JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3
         AND l.external_id = i.ext LIMIT 1) l
 WHERE l.state = 'deleted'
-ON CONFLICT (org_id, link_id) DO UPDATE SET seen = NULL, staged = NULL
+ON CONFLICT (org_id, link_id) DO UPDATE SET seen = NULL, staged = NULL, agreed = NULL

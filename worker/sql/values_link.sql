@@ -28,7 +28,7 @@ WITH x AS MATERIALIZED (
 ), moved AS ( -- to another person (a merger): for that one it is new
     INSERT INTO sync.base AS b (org_id, link_id)
     SELECT $1, x.id FROM x WHERE x.pstate = 'linked' AND x.dstate = 'linked' AND x.entity_id <> x.person
-    ON CONFLICT (org_id, link_id) DO UPDATE SET seen = NULL
+    ON CONFLICT (org_id, link_id) DO UPDATE SET seen = NULL, agreed = NULL
 )
 INSERT INTO sync.external_link AS l (org_id, adapter, external_type, external_id, id, kind, entity_id)
 SELECT $1, $2, $3, x.external_id, x.id, x.kind, x.person FROM x WHERE x.pstate = 'linked' AND x.dstate = 'linked'

@@ -1,6 +1,7 @@
--- params: 5
+-- params: 7
 -- Values that were applied (or are gone). One that has moved to a person who is not linked yet stays staged until that one is.
--- $1 org, $2 adapter, $3 type, $4 ids, $5 key of the relation to the person.
+-- $1 org, $2 adapter, $3 type, $4 ids, $5 key of the relation to the person. Agreed is what theirs says, but where ours stands:
+-- $6 ids, $7 agreed.
 WITH k AS MATERIALIZED (
     SELECT l.* FROM unnest($4::text[]) AS i (ext)
     CROSS JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.external_type = $3
@@ -14,6 +15,8 @@ WITH k AS MATERIALIZED (
     SELECT $1, $2, $3, k.external_id, k.id, k.kind FROM k
     ON CONFLICT (org_id, adapter, external_type, external_id) DO UPDATE SET last_processed_at = now()
 )
-INSERT INTO sync.base AS b (org_id, link_id) SELECT $1, k.id FROM k
-ON CONFLICT (org_id, link_id) DO UPDATE SET seen = b.staged, staged = NULL, write_xid = pg_current_xact_id()
+INSERT INTO sync.base AS b (org_id, link_id, agreed) SELECT $1, k.id, u.agreed
+FROM k LEFT JOIN unnest($6::text[], $7::jsonb[]) AS u (ext, agreed) ON u.ext = k.external_id
+ON CONFLICT (org_id, link_id) DO UPDATE SET seen = b.staged, staged = NULL,
+    agreed = nullif(excluded.agreed, jsonb_build_object('value', b.staged -> 'value')), write_xid = pg_current_xact_id()
     WHERE b.staged IS NOT NULL

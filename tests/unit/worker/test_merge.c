@@ -370,6 +370,38 @@ static void triggers_respell_or_change(void **state)
     after("{\"firstName\":null}", before, F("\"X\"", "\"L\""), "", "", true);
 }
 
+/* What can be parsed can be written, escapes and all: a text of megabytes in one row stops no worker. */
+static void a_text_of_megabytes(void **state)
+{
+    (void)state;
+    enum { MAX = 8 * 1024 * 1024, N = 5 * 1024 * 1024 };
+    struct of_err err = OF_ERR_INIT;
+    struct of_buf b = OF_BUF_INIT(MAX);
+    OF_CLEANUP(of_json_freep) struct of_json *row = NULL;
+    OF_CLEANUP(of_json_freep) struct of_json *staged = parse("{\"firstName\":\"A\",\"customFields\":[]}");
+    of_buf_str(&b, "{\"firstName\":\"");
+    for (size_t i = 0; i < N / 2; i++) {
+        of_buf_str(&b, "\x7f\x7f");
+    }
+    of_buf_str(&b, "\",\"customFields\":[{\"_tag\":\"string\",\"source\":\"pco\",\"name\":\"pco_remote_id\",\"value\":\"");
+    for (size_t i = 0; i < N / 4; i++) {
+        of_buf_str(&b, "\\t");
+    }
+    of_buf_str(&b, "\"}]}");
+    assert_int_equal(of_json_parse(of_buf_text(&b), b.len, MAX, &row, &err), OF_OK);
+    struct of_merge_in in = {.adapter = pco, .sql = of_type_sql(of_type_find(pco, "Person")), .staged = staged, .seen = staged,
+                             .row = row, .mode = 'b', .strategy = "last_write_wins"};
+    struct of_merge_out out;
+    of_merge(&in, &out);
+    assert_true(out.kept_ours);
+    of_merge_done(&out);
+    in.seen = NULL; /* a first link: theirs is taken, what was here is noted */
+    of_merge(&in, &out);
+    assert_true(out.patch.len > 0 && out.n_notes > 0);
+    of_merge_done(&out);
+    of_buf_done(&b);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -385,6 +417,7 @@ int main(void)
         cmocka_unit_test(custom_fields_are_merged_by_name),
         cmocka_unit_test(a_second_look_changes_nothing),
         cmocka_unit_test(triggers_respell_or_change),
+        cmocka_unit_test(a_text_of_megabytes),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
