@@ -517,6 +517,35 @@ def publication_dropped():
         wait_read(c)
 
 
+@test(timeout=120)
+def falls_behind_within_a_transaction():
+    """The broker is away while transactions of many rows are being read; the reader falls behind and goes on in the other gear, from
+    the beginning of what it had half read: nothing is missing, and nothing keeps the last position from being confirmed."""
+    with cluster("cdc-behind", kafka="mock", settings={"logical_decoding_work_mem": "64MB"},
+                 env={"OF_CDC_IN_FLIGHT": "50", "OF_CDC_CATCHUP_BYTES": str(1 << 20)}) as c:
+        prepare(c)
+        proc = c.add_cdc()
+        proc.wait_log('"state":"stream"', 20)
+
+        def write(name, rows):
+            c.query('INSERT INTO openfaith_people (id, "orgId", "createdAt") '
+                    "SELECT %s || i, 'o' || 1 + i %% 3, now() FROM generate_series(1, %s) i", f"person_{name}_", rows)
+            return {f"person_{name}_{i}" for i in range(1, rows + 1)}
+        want = write("before", 1)
+        wait_read(c)
+        c.kafka.proc.pause()
+        want |= write("first", 15000) | write("second", 15000)
+        wait_until(lambda: metric(c, proc, "openfaith_cdc_behind_bytes") > 1 << 20, 20, "the reader is behind", interval=0.2)
+        c.kafka.proc.resume()
+        proc.wait_log('"state":"batches"', 60)
+        wait_read(c)
+        want |= write("after", 1)
+        wait_read(c, 20)
+        wait_until(lambda: metric(c, proc, "openfaith_cdc_oldest_unconfirmed_seconds") == 0, 10, "nothing is open", interval=0.3)
+        found = {event["id"] for _, _, event in changes(c)}
+        assert found == want, (len(found), sorted(want - found)[:5])
+
+
 @test(timeout=150)
 def broker_away_until_the_slot_is_lost():
     """The broker does not answer: the reader says what holds the WAL and when the slot will be lost. It is lost; then, with the
