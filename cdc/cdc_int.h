@@ -96,7 +96,7 @@ struct of_cdc {
     struct of_mono acked_at; /* the last look that found acknowledgements moving */
     int64_t behind_bytes, retained_before, in_flight_before;
     double growth; /* bytes a second */
-    bool repair_owed, is_reader;
+    bool repair_owed, repair_waits, is_reader; /* owed: and can be made now */
     enum of_cdc_gear gear;
     int unusable; /* times in a row that a slot that looks good was refused */
     struct of_sql *repair_sql; /* made once, n_repair_sql of them */

@@ -136,6 +136,7 @@ enum of_code of_cdc_look(struct of_cdc *c, struct of_err *err)
     int64_t oldest_us = of_cdc_tracker_oldest_us(c->tracker);
     c->behind_bytes = of_pgres_i64(res, 0, 1);
     c->repair_owed = c->repair_owed || of_pgres_bool(res, 0, 5);
+    c->repair_waits = of_pgres_bool(res, 0, 9);
     move_horizon(c, res);
     int64_t in_flight = of_cdc_tracker_in_flight(c->tracker);
     if (in_flight != c->in_flight_before || in_flight == 0) {
@@ -162,7 +163,7 @@ enum of_code of_cdc_look(struct of_cdc *c, struct of_err *err)
 
 /* --- every ten seconds --- */
 
-enum { SYSTEM_ID_SIZE = 24 };
+enum { SYSTEM_ID_SIZE = 24, READER_SIZE = 100 };
 
 static const char *system_id_text(const struct of_cdc *c, char *buf)
 {
@@ -170,36 +171,40 @@ static const char *system_id_text(const struct of_cdc *c, char *buf)
     return buf;
 }
 
+static const char *reader_text(char *buf)
+{
+    char host[65] = "";
+    (void)gethostname(host, sizeof host - 1);
+    (void)snprintf(buf, READER_SIZE, "%s/%d", host, (int)getpid());
+    return buf;
+}
+
 static enum of_code begin_state(struct of_cdc *c, struct of_err *err)
 {
-    char system_id[SYSTEM_ID_SIZE];
+    char reader[READER_SIZE], system_id[SYSTEM_ID_SIZE];
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, c->conf->slot);
     of_pg_arg_text(&args, system_id_text(c, system_id));
     of_pg_arg_int8(&args, c->timeline);
     of_pg_arg_int8(&args, (int64_t)c->confirmed);
+    of_pg_arg_text(&args, reader_text(reader));
     return of_pg_run(c->db, &of_sql_cdc_begin, &args, NULL, err);
 }
 
 enum of_code of_cdc_save(struct of_cdc *c, struct of_err *err)
 {
     static const char *const gears[] = {"stream", "stream", "batches"};
-    char host[65] = "", reader[100], system_id[SYSTEM_ID_SIZE];
+    char reader[READER_SIZE], system_id[SYSTEM_ID_SIZE];
     struct of_pgargs args = OF_PGARGS_INIT;
     if (c->saved == c->published) {
         return OF_OK; /* nothing is written for nothing: it would be WAL again */
     }
-    (void)gethostname(host, sizeof host - 1);
-    struct of_buf text = OF_BUF_INIT(sizeof reader);
-    of_buf_fmt(&text, "%s/%d", host, (int)getpid());
-    of_strcopy(reader, sizeof reader, of_buf_text(&text));
-    of_buf_done(&text);
     of_pg_arg_text(&args, c->conf->slot);
     of_pg_arg_text(&args, system_id_text(c, system_id));
     of_pg_arg_int8(&args, c->timeline);
     of_pg_arg_int8(&args, (int64_t)c->published);
     of_pg_arg_time(&args, c->confirmed_at_us);
-    of_pg_arg_text(&args, reader);
+    of_pg_arg_text(&args, reader_text(reader));
     of_pg_arg_text(&args, gears[c->gear]);
     of_pg_arg_text(&args, c->horizon_kept[0] != '\0' ? c->horizon_kept : NULL);
     OF_TRY(of_pg_run(c->db, &of_sql_cdc_save, &args, NULL, err));
@@ -220,8 +225,8 @@ static void log_lines(enum of_log_level level, const char *event, const char *ms
     }
 }
 
-/* *ret_changed: tables were added, whose changes until now nobody has read. */
-static enum of_code check_publications(struct of_cdc *c, bool *ret_good, bool *ret_changed, struct of_err *err)
+/* What it puts right is owed a repair by of_publish_ensure() itself. */
+static enum of_code check_publications(struct of_cdc *c, bool *ret_good, struct of_err *err)
 {
     OF_CLEANUP(of_publish_done) struct of_publish p = OF_PUBLISH_INIT;
     OF_TRY(of_publish_ensure(c->db, &p, err));
@@ -229,19 +234,25 @@ static enum of_code check_publications(struct of_cdc *c, bool *ret_good, bool *r
     log_lines(OF_LOG_WARN, "cdc.publication", "not as it should be", &p.notes);
     log_lines(OF_LOG_WARN, "cdc.publication", "not as it should be; its owner has to run this", &p.owner_sql);
     *ret_good = p.owner_sql.len == 0;
-    *ret_changed = p.did.len > 0;
     of_metric_set(c->metrics.publication, *ret_good ? 1 : 0);
     c->checked_at = of_mono_now();
     return OF_OK;
 }
 
-static enum of_code owe_repair(struct of_cdc *c, struct of_err *err)
+/* Remembered in the database: somebody else may put them right while no reader runs. */
+static enum of_code note_publications(struct of_cdc *c, bool good, struct of_err *err)
 {
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, c->conf->slot);
-    OF_TRY(of_pg_run(c->db, &of_sql_cdc_owe, &args, NULL, err));
-    c->repair_owed = true;
-    return OF_OK;
+    of_pg_arg_bool(&args, good);
+    return of_pg_run(c->db, &of_sql_cdc_publication, &args, NULL, err);
+}
+
+static enum of_code wait_repair(struct of_cdc *c, struct of_err *err)
+{
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, c->conf->slot);
+    return of_pg_run(c->db, &of_sql_cdc_repair_wait, &args, NULL, err);
 }
 
 enum of_code of_cdc_watch(struct of_cdc *c, struct of_err *err)
@@ -252,16 +263,17 @@ enum of_code of_cdc_watch(struct of_cdc *c, struct of_err *err)
     }
     c->looked_at = now;
     OF_TRY(of_cdc_look(c, err));
+    if (c->repair_waits) {
+        OF_TRY(wait_repair(c, err));
+    }
     if (now.ms - c->saved_at.ms >= SAVE_MS) {
         c->saved_at = now;
         OF_TRY(of_cdc_save(c, err));
     }
     if (now.ms - c->checked_at.ms >= CHECK_MS) {
-        bool good = false, changed = false;
-        OF_TRY(check_publications(c, &good, &changed, err));
-        if (changed) {
-            OF_TRY(owe_repair(c, err));
-        }
+        bool good = false;
+        OF_TRY(check_publications(c, &good, err));
+        OF_TRY(note_publications(c, good, err));
     }
     return OF_OK;
 }
@@ -325,9 +337,12 @@ static enum of_code prepare_slot(struct of_cdc *c, bool moved, struct of_err *er
 
 enum of_code of_cdc_prepare(struct of_cdc *c, struct of_err *err)
 {
-    bool good = false, changed = false, moved = false;
-    OF_TRY(check_publications(c, &good, &changed, err));
+    bool good = false, moved = false;
+    OF_TRY(check_publications(c, &good, err));
     if (!good) {
+        OF_TRY(ask_server(c, &moved, err));
+        OF_TRY(begin_state(c, err));
+        OF_TRY(note_publications(c, false, err));
         atomic_store(&c->state, OF_CDC_NO_SLOT);
         return of_err_set(err, OF_E_DB, "the publications are not as they should be, see the log");
     }
@@ -335,8 +350,6 @@ enum of_code of_cdc_prepare(struct of_cdc *c, struct of_err *err)
     OF_TRY(prepare_slot(c, moved, err));
     OF_TRY(ask_server(c, &moved, err));
     OF_TRY(begin_state(c, err));
-    if (changed) {
-        OF_TRY(owe_repair(c, err));
-    }
+    OF_TRY(note_publications(c, true, err));
     return of_cdc_look(c, err);
 }
