@@ -289,6 +289,7 @@ static enum of_code committed(struct of_cdc *c, const struct of_cdc_table *t, ch
         return OF_OK;
     }
     of_metric_inc(c->metrics.rows);
+    c->n_rows++;
     if (op == 't') {
         code = truncated(c, t, err);
     } else if (org_len == 0) {

@@ -19,6 +19,7 @@
 #define WARN_AGAIN_MS 600000
 #define WARN_HOURS 24.0
 #define GROWTH_S 60.0 /* how far the mean looks back */
+#define RATE_S 10.0
 #define OLD_S 10      /* what is not confirmed for so long is held by something */
 #define TRIES 3       /* that a slot which looks good may refuse */
 
@@ -45,9 +46,25 @@ void of_cdc_metrics(struct of_cdc *c)
     m->in_flight = of_gauge("openfaith_cdc_in_flight", NULL, "changes that Kafka has not acknowledged");
     m->spilled = of_gauge("openfaith_cdc_spilled_bytes", NULL, "files of unfinished transactions");
     m->publication = of_gauge("openfaith_cdc_publication_ok", NULL, "1: publications and slot are as they should be");
+    m->rate = of_gauge("openfaith_cdc_rows_per_second", NULL, "rows of committed transactions read a second, of about the last ten");
     for (size_t i = 0; i < OF_ARRAY_LEN(labels); i++) {
         m->held[i] = of_gauge("openfaith_cdc_held", labels[i], "what holds the WAL now");
     }
+}
+
+void of_cdc_metrics_reset(struct of_cdc *c)
+{
+    struct of_metric *const of_the_slot[] = {c->metrics.retained, c->metrics.behind, c->metrics.oldest, c->metrics.in_flight,
+                                             c->metrics.spilled, c->metrics.rate};
+    for (size_t i = 0; i < OF_ARRAY_LEN(of_the_slot); i++) {
+        of_metric_set(of_the_slot[i], 0);
+    }
+    for (size_t i = 0; i < OF_ARRAY_LEN(c->metrics.held); i++) {
+        of_metric_set(c->metrics.held[i], 0);
+    }
+    of_metric_set(c->metrics.forecast, (double)INFINITY);
+    c->growth = c->rate = 0;
+    c->grew_at.ms = c->rated_at.ms = 0;
 }
 
 void of_cdc_set_gear(struct of_cdc *c, enum of_cdc_gear gear)
@@ -97,6 +114,18 @@ static double forecast_hours(struct of_cdc *c, int64_t retained, const struct of
         return (double)INFINITY;
     }
     return (double)OF_MAX(of_pgres_i64(res, 0, 2), 0) / c->growth / 3600.0;
+}
+
+static double rows_per_second(struct of_cdc *c)
+{
+    struct of_mono now = of_mono_now();
+    double dt = (double)(now.ms - c->rated_at.ms) / 1000.0;
+    if (c->rated_at.ms != 0 && dt > 0) {
+        c->rate += dt / (RATE_S / 2 + dt) * ((double)(c->n_rows - c->n_rows_before) / dt - c->rate);
+    }
+    c->rated_at = now;
+    c->n_rows_before = c->n_rows;
+    return c->rate < 0.01 ? 0 : c->rate;
 }
 
 /* A horizon is good for what is confirmed when its sample's position is. */
@@ -155,6 +184,7 @@ enum of_code of_cdc_look(struct of_cdc *c, struct of_err *err)
     of_metric_set(c->metrics.behind, (double)c->behind_bytes);
     of_metric_set(c->metrics.oldest, oldest_us == 0 ? 0 : (double)OF_MAX(of_wall_now().us - oldest_us, 0) / 1e6);
     of_metric_set(c->metrics.forecast, hours);
+    of_metric_set(c->metrics.rate, rows_per_second(c));
     of_metric_set(c->metrics.in_flight, (double)of_cdc_tracker_in_flight(c->tracker));
     of_metric_set(c->metrics.spilled, (double)of_txns_spilled(c->txns));
     warn(c, hours, holder);

@@ -542,6 +542,7 @@ def falls_behind_within_a_transaction():
         c.kafka.proc.resume()
         proc.wait_log('"state":"batches"', 60)
         wait_read(c)
+        assert metric(c, proc, "openfaith_cdc_rows_per_second") > 100
         want |= write("after", 1)
         wait_read(c, 20)
         wait_until(lambda: metric(c, proc, "openfaith_cdc_oldest_unconfirmed_seconds") == 0, 10, "nothing is open", interval=0.3)
