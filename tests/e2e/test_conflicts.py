@@ -148,6 +148,8 @@ def linked_by_hand(c, b):
     c.ctl("push", ORG, "pco", fresh)
     c.settle(ORG, 60)
     assert [r for r in c.sim.dump(1, "Person") if r["attributes"]["last_name"] == "Made"], "made there"
+    told = c.ctl("explain", ORG, fresh, "lastName").stdout
+    assert "set in OpenFaith" in told and "created there" in told and "by pco" not in told.split("history")[0], told
 
 
 @test(timeout=240)
