@@ -358,7 +358,7 @@ static enum of_code conflict_of_part(struct of_ctl *ctl, struct review *v, bool 
         return moved(ctl, v, detail, &link, err);
     }
     if (yes && theirs && strcmp(group, "_rel") == 0 && !can_be_seen(of_json_get(v->detail, "ours"))) {
-        return of_err_set(err, OF_E_CONFLICT, "OpenFaith has several of it, or one that is not linked: say there what it shall be, and reject");
+        return of_err_set(err, OF_E_CONFLICT, "OpenFaith has several of it, or one that is not linked: put it right there, then reject");
     }
     if (yes) {
         struct of_pgargs args = OF_PGARGS_INIT;

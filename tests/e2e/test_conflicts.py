@@ -183,6 +183,8 @@ def before_it_is_sent():
         b = Both(c)
 
         def both_change(i, age="0"):
+            c.ctl("poll", ORG, "pco")  # `set` makes one due: it shall not come in between
+            c.settle(ORG, 60)
             since = len(c.sim.requests(1))
             b.there(b.people[i][1], first_name=f"There{i}")
             b.here(b.people[i][0], age, firstName=f"Here{i}", lastName=f"Kept{i}")
