@@ -444,6 +444,26 @@ def delivered_before_visible():
         wait_read(c, 10)
 
 
+@test(timeout=60)
+def settle_waits_for_the_reader():
+    """What is committed while no reader runs is owed all the same; where none has ever run nothing is waited for."""
+    with cluster("cdc-settle", kafka="mock") as c:
+        prepare(c, ("o1",))
+
+        def is_owed():
+            told = c.ctl_json("settle", "--timeout", "1", check=False)
+            return "changes in the WAL" in {item["what"] for item in told["owed"]}
+        assert not is_owed()
+        proc = c.add_cdc()
+        proc.wait_log("cdc.gear", 20)
+        assert proc.stop() == 0
+        c.query('INSERT INTO openfaith_people (id, "orgId", "createdAt") VALUES (\'person_1\', \'o1\', now())')
+        assert is_owed()
+        proc.start()
+        wait_read(c)
+        wait_until(lambda: not is_owed(), 20, "it is read", interval=0.5)
+
+
 @test(timeout=120)
 def slot_lost():
     """The slot is gone and 0.1 % of the rows changed meanwhile, some deleted: exactly those are told, and at most 1 % of all."""
