@@ -57,7 +57,7 @@ struct of_cdc_current {
 
 struct of_cdc_metrics {
     struct of_metric *rows, *published, *dropped, *commits, *failures, *gear, *retained, *behind, *oldest, *forecast, *in_flight;
-    struct of_metric *spilled, *publication, *repaired, *held[5];
+    struct of_metric *spilled, *publication, *repaired, *rate, *held[5];
 };
 
 struct of_cdc {
@@ -96,7 +96,10 @@ struct of_cdc {
     struct of_mono acked_at; /* the last look that found acknowledgements moving */
     int64_t behind_bytes, retained_before, in_flight_before;
     double growth; /* bytes a second */
-    bool repair_owed, is_reader;
+    int64_t n_rows, n_rows_before; /* as the counter says; at the last look */
+    double rate; /* rows a second */
+    struct of_mono rated_at;
+    bool repair_owed, repair_waits, is_reader; /* owed: and can be made now */
     enum of_cdc_gear gear;
     int unusable; /* times in a row that a slot that looks good was refused */
     struct of_sql *repair_sql; /* made once, n_repair_sql of them */
@@ -144,6 +147,8 @@ OF_MUSTCHECK enum of_code of_cdc_tend(struct of_cdc *c, struct of_err *err);
 
 /* --- watch.c --- */
 void of_cdc_metrics(struct of_cdc *c);
+/* This copy is not the reader any more: what it last saw of the slot is another one's to say. */
+void of_cdc_metrics_reset(struct of_cdc *c);
 /* Gauges each second, sync.cdc_state every ten, the publications every minute. */
 OF_MUSTCHECK enum of_code of_cdc_watch(struct of_cdc *c, struct of_err *err);
 OF_MUSTCHECK enum of_code of_cdc_look(struct of_cdc *c, struct of_err *err);

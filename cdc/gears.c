@@ -105,6 +105,7 @@ static bool is_far_behind(const struct of_cdc *c)
 
 enum of_code of_cdc_stream(struct of_cdc *c, struct of_err *err)
 {
+    of_cdc_sink_reset(c);
     OF_TRY(of_pgstream_start(c->conf->database_url, "openfaith-cdc", c->conf->slot, OF_CDC_PUBLICATIONS, &c->stream, err));
     of_cdc_set_gear(c, OF_CDC_STREAM);
     while (!is_far_behind(c) && !c->repair_owed) {
@@ -114,10 +115,12 @@ enum of_code of_cdc_stream(struct of_cdc *c, struct of_err *err)
         bool waiting = !of_cdc_tracker_is_empty(c->tracker) || c->confirmed != c->told;
         OF_TRY(of_pgstream_wait(c->stream, waiting ? WAIT_ACK_MS : WAIT_IDLE_MS, err));
     }
-    /* what was read so far is acknowledged and confirmed; the other gear goes on after it */
+    /* what was read so far is acknowledged and confirmed; the other gear goes on after it, and what is only half read (the end
+     * may have come between BEGIN and COMMIT) comes again as a whole */
     OF_TRY(of_cdc_drain(c, err));
     OF_TRY(tell(c, true, err));
     of_pgstream_free(OF_TAKE(c->stream));
+    of_cdc_sink_reset(c);
     of_cdc_set_gear(c, OF_CDC_NO_GEAR);
     return OF_OK;
 }

@@ -62,7 +62,8 @@ static enum of_code open_db(struct of_cdc *c, struct of_err *err)
     }
     of_pg_free(c->db);
     c->db = NULL;
-    c->is_reader = false;
+    c->is_reader = false; /* the lock went with the session */
+    of_cdc_metrics_reset(c);
     OF_TRY(of_pg_connect(c->conf->database_url, "openfaith-cdc", &c->db, err));
     of_pg_set_deadline(c->db, DB_DEADLINE_MS);
     OF_TRY(of_pg_script(c->db, "SET statement_timeout = 0; SET plan_cache_mode = force_custom_plan", err));

@@ -23,6 +23,8 @@ struct repair {
     struct of_cdc *c;
     int64_t step;
     char *after[KEYS], *horizon;
+    char *stands; /* all that sync.cdc_state says of it: another thing there means that it began anew */
+    bool begun;
     int64_t found;
 };
 
@@ -32,6 +34,7 @@ static void repair_done(struct repair *r)
         free(r->after[i]);
     }
     free(r->horizon);
+    free(r->stands);
 }
 
 /* The row's transaction id, of which a row keeps 32 bits, is not older than the horizon. A row that we see is older than the
@@ -92,6 +95,26 @@ static void missing_edges_sql(struct of_buf *b)
                "UNION ALL (SELECT k1, k2, k3, NULL, NULL, NULL FROM page ORDER BY 1 DESC, 2 DESC, 3 DESC LIMIT 1)");
 }
 
+/* Links of entities of which a relation was agreed that no edge says any more: what held it was deleted, and had no link of its own.
+ * Which relations are edges is the adapters' knowledge: one that is none (a column) is found too, for nothing. */
+static void lost_relations_sql(struct of_buf *b)
+{
+    of_buf_str(b,
+               "WITH page AS (SELECT entity_id AS k1, org_id AS k2, adapter AS k3, external_type AS k4, entity_type AS tag, id "
+               "FROM sync.external_link WHERE kind = 'entity' AND state = 'linked' "
+               "AND (entity_id, org_id, adapter, external_type) > ($1::text, $2::text, $3::text, $4::text) "
+               "AND ($5::text IS NULL OR true) ORDER BY 1, 2, 3, 4 LIMIT $6::bigint) "
+               "SELECT k1, k2, k3, k4, k2, tag || ' ' || k1 FROM page WHERE EXISTS (SELECT FROM sync.relation_refs(k2, id) r (ref) "
+               "JOIN sync.external_link o ON o.org_id = k2 AND o.adapter = k3 AND o.external_type = split_part(r.ref, '/', 1) "
+               "AND o.external_id = split_part(r.ref, '/', 2) WHERE o.kind = 'entity' AND o.state = 'linked' ");
+    for (int i = 0; i < 2; i++) { /* it may point either way */
+        of_buf_fmt(b, "AND NOT EXISTS (SELECT FROM public.openfaith_edges g WHERE g.\"orgId\" = k2 AND g.\"%sEntityId\" = k1 "
+                      "AND g.\"%sEntityId\" = o.entity_id AND g.\"deletedAt\" IS NULL) ",
+                   i == 0 ? "source" : "target", i == 0 ? "target" : "source");
+    }
+    of_buf_str(b, ") UNION ALL (SELECT k1, k2, k3, k4, NULL, NULL FROM page ORDER BY 1 DESC, 2 DESC, 3 DESC, 4 DESC LIMIT 1)");
+}
+
 /* The statements of all steps: made once, since a connection keeps those that it has prepared. */
 static void make_statements(struct of_cdc *c)
 {
@@ -100,7 +123,7 @@ static void make_statements(struct of_cdc *c)
     if (c->repair_sql != NULL) {
         return;
     }
-    c->n_repair_sql = n + 3;
+    c->n_repair_sql = n + 4;
     c->repair_sql = of_calloc(c->n_repair_sql, sizeof *c->repair_sql);
     for (size_t i = 0; i < c->n_repair_sql; i++) {
         struct of_buf b = OF_BUF_INIT(65536);
@@ -110,8 +133,10 @@ static void make_statements(struct of_cdc *c)
             edges_sql(&b);
         } else if (i == n + 1) {
             missing_sql(&b);
-        } else {
+        } else if (i == n + 2) {
             missing_edges_sql(&b);
+        } else {
+            lost_relations_sql(&b);
         }
         OF_BUG_ON(b.bad);
         c->repair_sql[i] = (struct of_sql){
@@ -128,7 +153,7 @@ static const char *table_of(const struct repair *r, const char **id)
     if (r->step < (int64_t)n) {
         return entities[r->step].table;
     }
-    if (r->step != (int64_t)n + 1) {
+    if (r->step == (int64_t)n || r->step == (int64_t)n + 2) {
         return "openfaith_edges";
     }
     for (size_t i = 0; i < n; i++) {
@@ -168,17 +193,23 @@ static enum of_code publish_page(struct repair *r, const struct of_pgres *res, s
 static enum of_code save(struct repair *r, int64_t next_step, bool *ret_ours, struct of_err *err)
 {
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *after = of_pgarr_new(OF_PG_TEXT);
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
     struct of_pgargs args = OF_PGARGS_INIT;
-    int64_t rows = 0;
     for (size_t i = 0; i < KEYS; i++) {
         of_pgarr_text(after, r->after[i]);
     }
     of_pg_arg_text(&args, r->c->conf->slot);
-    of_pg_arg_int8(&args, r->step);
+    of_pg_arg_jsonb(&args, r->stands);
     of_pg_arg_int8(&args, next_step);
     of_pg_arg_array(&args, after);
-    OF_TRY(of_pg_run_count(r->c->db, &of_sql_cdc_repair_save, &args, &rows, err));
-    *ret_ours = rows > 0;
+    OF_TRY(of_pg_run(r->c->db, &of_sql_cdc_repair_save, &args, &res, err));
+    *ret_ours = of_pgres_rows(res) > 0;
+    if (*ret_ours) {
+        free(r->stands);
+        r->stands = of_strdup(of_pgres_text(res, 0, 0));
+        r->begun = true;
+        r->step = next_step;
+    }
     return OF_OK;
 }
 
@@ -205,6 +236,9 @@ static enum of_code load(struct repair *r, bool *ret_owed, struct of_err *err)
         }
         free(r->horizon);
         r->horizon = of_strdup_null(of_pgres_text_null(res, 0, 5));
+        free(r->stands);
+        r->stands = of_strdup(of_pgres_text(res, 0, 6));
+        r->begun = of_pgres_bool(res, 0, 7);
     }
     return OF_OK;
 }
@@ -233,7 +267,7 @@ static enum of_code finish(struct repair *r, struct of_err *err)
 {
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, r->c->conf->slot);
-    of_pg_arg_int8(&args, r->step);
+    of_pg_arg_jsonb(&args, r->stands);
     return of_pg_run(r->c->db, &of_sql_cdc_repair_done, &args, NULL, err);
 }
 
@@ -253,13 +287,13 @@ enum of_code of_cdc_repair(struct of_cdc *c, struct of_err *err)
             continue;
         }
         bool ended = false, ours = false;
-        OF_TRY(one_page(&r, &ended, err));
-        int64_t next = ended ? r.step + 1 : r.step;
+        if (r.begun) { /* the beginning itself is written down first, so that being asked anew differs from it */
+            OF_TRY(one_page(&r, &ended, err));
+        }
         if (ended) {
             set_after(&r, NULL, 0);
         }
-        OF_TRY(save(&r, next, &ours, err));
-        r.step = next;
+        OF_TRY(save(&r, ended ? r.step + 1 : r.step, &ours, err));
         if (!ours) {
             OF_TRY(load(&r, &owed, err));
         }

@@ -78,6 +78,9 @@ void of_cdc_sink_reset(struct of_cdc *c)
     of_decoder_reset(c->decoder);
     of_txns_clear(c->txns);
     clear_pending(c);
+    if (c->current.commit != NULL) { /* it comes again from its beginning; left open it would hold back all after it */
+        of_cdc_commit_end(c->current.commit, 0);
+    }
     c->current = (struct of_cdc_current){.commit = NULL};
     c->stream_xid = 0;
 }
@@ -286,6 +289,7 @@ static enum of_code committed(struct of_cdc *c, const struct of_cdc_table *t, ch
         return OF_OK;
     }
     of_metric_inc(c->metrics.rows);
+    c->n_rows++;
     if (op == 't') {
         code = truncated(c, t, err);
     } else if (org_len == 0) {

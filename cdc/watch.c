@@ -19,6 +19,7 @@
 #define WARN_AGAIN_MS 600000
 #define WARN_HOURS 24.0
 #define GROWTH_S 60.0 /* how far the mean looks back */
+#define RATE_S 10.0
 #define OLD_S 10      /* what is not confirmed for so long is held by something */
 #define TRIES 3       /* that a slot which looks good may refuse */
 
@@ -45,9 +46,25 @@ void of_cdc_metrics(struct of_cdc *c)
     m->in_flight = of_gauge("openfaith_cdc_in_flight", NULL, "changes that Kafka has not acknowledged");
     m->spilled = of_gauge("openfaith_cdc_spilled_bytes", NULL, "files of unfinished transactions");
     m->publication = of_gauge("openfaith_cdc_publication_ok", NULL, "1: publications and slot are as they should be");
+    m->rate = of_gauge("openfaith_cdc_rows_per_second", NULL, "rows of committed transactions read a second, of about the last ten");
     for (size_t i = 0; i < OF_ARRAY_LEN(labels); i++) {
         m->held[i] = of_gauge("openfaith_cdc_held", labels[i], "what holds the WAL now");
     }
+}
+
+void of_cdc_metrics_reset(struct of_cdc *c)
+{
+    struct of_metric *const of_the_slot[] = {c->metrics.retained, c->metrics.behind, c->metrics.oldest, c->metrics.in_flight,
+                                             c->metrics.spilled, c->metrics.rate};
+    for (size_t i = 0; i < OF_ARRAY_LEN(of_the_slot); i++) {
+        of_metric_set(of_the_slot[i], 0);
+    }
+    for (size_t i = 0; i < OF_ARRAY_LEN(c->metrics.held); i++) {
+        of_metric_set(c->metrics.held[i], 0);
+    }
+    of_metric_set(c->metrics.forecast, (double)INFINITY);
+    c->growth = c->rate = 0;
+    c->grew_at.ms = c->rated_at.ms = 0;
 }
 
 void of_cdc_set_gear(struct of_cdc *c, enum of_cdc_gear gear)
@@ -99,6 +116,18 @@ static double forecast_hours(struct of_cdc *c, int64_t retained, const struct of
     return (double)OF_MAX(of_pgres_i64(res, 0, 2), 0) / c->growth / 3600.0;
 }
 
+static double rows_per_second(struct of_cdc *c)
+{
+    struct of_mono now = of_mono_now();
+    double dt = (double)(now.ms - c->rated_at.ms) / 1000.0;
+    if (c->rated_at.ms != 0 && dt > 0) {
+        c->rate += dt / (RATE_S / 2 + dt) * ((double)(c->n_rows - c->n_rows_before) / dt - c->rate);
+    }
+    c->rated_at = now;
+    c->n_rows_before = c->n_rows;
+    return c->rate < 0.01 ? 0 : c->rate;
+}
+
 /* A horizon is good for what is confirmed when its sample's position is. */
 static void move_horizon(struct of_cdc *c, const struct of_pgres *res)
 {
@@ -136,6 +165,7 @@ enum of_code of_cdc_look(struct of_cdc *c, struct of_err *err)
     int64_t oldest_us = of_cdc_tracker_oldest_us(c->tracker);
     c->behind_bytes = of_pgres_i64(res, 0, 1);
     c->repair_owed = c->repair_owed || of_pgres_bool(res, 0, 5);
+    c->repair_waits = of_pgres_bool(res, 0, 9);
     move_horizon(c, res);
     int64_t in_flight = of_cdc_tracker_in_flight(c->tracker);
     if (in_flight != c->in_flight_before || in_flight == 0) {
@@ -154,6 +184,7 @@ enum of_code of_cdc_look(struct of_cdc *c, struct of_err *err)
     of_metric_set(c->metrics.behind, (double)c->behind_bytes);
     of_metric_set(c->metrics.oldest, oldest_us == 0 ? 0 : (double)OF_MAX(of_wall_now().us - oldest_us, 0) / 1e6);
     of_metric_set(c->metrics.forecast, hours);
+    of_metric_set(c->metrics.rate, rows_per_second(c));
     of_metric_set(c->metrics.in_flight, (double)of_cdc_tracker_in_flight(c->tracker));
     of_metric_set(c->metrics.spilled, (double)of_txns_spilled(c->txns));
     warn(c, hours, holder);
@@ -162,7 +193,7 @@ enum of_code of_cdc_look(struct of_cdc *c, struct of_err *err)
 
 /* --- every ten seconds --- */
 
-enum { SYSTEM_ID_SIZE = 24 };
+enum { SYSTEM_ID_SIZE = 24, READER_SIZE = 100 };
 
 static const char *system_id_text(const struct of_cdc *c, char *buf)
 {
@@ -170,36 +201,40 @@ static const char *system_id_text(const struct of_cdc *c, char *buf)
     return buf;
 }
 
+static const char *reader_text(char *buf)
+{
+    char host[65] = "";
+    (void)gethostname(host, sizeof host - 1);
+    (void)snprintf(buf, READER_SIZE, "%s/%d", host, (int)getpid());
+    return buf;
+}
+
 static enum of_code begin_state(struct of_cdc *c, struct of_err *err)
 {
-    char system_id[SYSTEM_ID_SIZE];
+    char reader[READER_SIZE], system_id[SYSTEM_ID_SIZE];
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, c->conf->slot);
     of_pg_arg_text(&args, system_id_text(c, system_id));
     of_pg_arg_int8(&args, c->timeline);
     of_pg_arg_int8(&args, (int64_t)c->confirmed);
+    of_pg_arg_text(&args, reader_text(reader));
     return of_pg_run(c->db, &of_sql_cdc_begin, &args, NULL, err);
 }
 
 enum of_code of_cdc_save(struct of_cdc *c, struct of_err *err)
 {
     static const char *const gears[] = {"stream", "stream", "batches"};
-    char host[65] = "", reader[100], system_id[SYSTEM_ID_SIZE];
+    char reader[READER_SIZE], system_id[SYSTEM_ID_SIZE];
     struct of_pgargs args = OF_PGARGS_INIT;
     if (c->saved == c->published) {
         return OF_OK; /* nothing is written for nothing: it would be WAL again */
     }
-    (void)gethostname(host, sizeof host - 1);
-    struct of_buf text = OF_BUF_INIT(sizeof reader);
-    of_buf_fmt(&text, "%s/%d", host, (int)getpid());
-    of_strcopy(reader, sizeof reader, of_buf_text(&text));
-    of_buf_done(&text);
     of_pg_arg_text(&args, c->conf->slot);
     of_pg_arg_text(&args, system_id_text(c, system_id));
     of_pg_arg_int8(&args, c->timeline);
     of_pg_arg_int8(&args, (int64_t)c->published);
     of_pg_arg_time(&args, c->confirmed_at_us);
-    of_pg_arg_text(&args, reader);
+    of_pg_arg_text(&args, reader_text(reader));
     of_pg_arg_text(&args, gears[c->gear]);
     of_pg_arg_text(&args, c->horizon_kept[0] != '\0' ? c->horizon_kept : NULL);
     OF_TRY(of_pg_run(c->db, &of_sql_cdc_save, &args, NULL, err));
@@ -220,8 +255,8 @@ static void log_lines(enum of_log_level level, const char *event, const char *ms
     }
 }
 
-/* *ret_changed: tables were added, whose changes until now nobody has read. */
-static enum of_code check_publications(struct of_cdc *c, bool *ret_good, bool *ret_changed, struct of_err *err)
+/* What it puts right is owed a repair by of_publish_ensure() itself. */
+static enum of_code check_publications(struct of_cdc *c, bool *ret_good, struct of_err *err)
 {
     OF_CLEANUP(of_publish_done) struct of_publish p = OF_PUBLISH_INIT;
     OF_TRY(of_publish_ensure(c->db, &p, err));
@@ -229,19 +264,25 @@ static enum of_code check_publications(struct of_cdc *c, bool *ret_good, bool *r
     log_lines(OF_LOG_WARN, "cdc.publication", "not as it should be", &p.notes);
     log_lines(OF_LOG_WARN, "cdc.publication", "not as it should be; its owner has to run this", &p.owner_sql);
     *ret_good = p.owner_sql.len == 0;
-    *ret_changed = p.did.len > 0;
     of_metric_set(c->metrics.publication, *ret_good ? 1 : 0);
     c->checked_at = of_mono_now();
     return OF_OK;
 }
 
-static enum of_code owe_repair(struct of_cdc *c, struct of_err *err)
+/* Remembered in the database: somebody else may put them right while no reader runs. */
+static enum of_code note_publications(struct of_cdc *c, bool good, struct of_err *err)
 {
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, c->conf->slot);
-    OF_TRY(of_pg_run(c->db, &of_sql_cdc_owe, &args, NULL, err));
-    c->repair_owed = true;
-    return OF_OK;
+    of_pg_arg_bool(&args, good);
+    return of_pg_run(c->db, &of_sql_cdc_publication, &args, NULL, err);
+}
+
+static enum of_code wait_repair(struct of_cdc *c, struct of_err *err)
+{
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, c->conf->slot);
+    return of_pg_run(c->db, &of_sql_cdc_repair_wait, &args, NULL, err);
 }
 
 enum of_code of_cdc_watch(struct of_cdc *c, struct of_err *err)
@@ -252,16 +293,17 @@ enum of_code of_cdc_watch(struct of_cdc *c, struct of_err *err)
     }
     c->looked_at = now;
     OF_TRY(of_cdc_look(c, err));
+    if (c->repair_waits) {
+        OF_TRY(wait_repair(c, err));
+    }
     if (now.ms - c->saved_at.ms >= SAVE_MS) {
         c->saved_at = now;
         OF_TRY(of_cdc_save(c, err));
     }
     if (now.ms - c->checked_at.ms >= CHECK_MS) {
-        bool good = false, changed = false;
-        OF_TRY(check_publications(c, &good, &changed, err));
-        if (changed) {
-            OF_TRY(owe_repair(c, err));
-        }
+        bool good = false;
+        OF_TRY(check_publications(c, &good, err));
+        OF_TRY(note_publications(c, good, err));
     }
     return OF_OK;
 }
@@ -325,9 +367,12 @@ static enum of_code prepare_slot(struct of_cdc *c, bool moved, struct of_err *er
 
 enum of_code of_cdc_prepare(struct of_cdc *c, struct of_err *err)
 {
-    bool good = false, changed = false, moved = false;
-    OF_TRY(check_publications(c, &good, &changed, err));
+    bool good = false, moved = false;
+    OF_TRY(check_publications(c, &good, err));
     if (!good) {
+        OF_TRY(ask_server(c, &moved, err));
+        OF_TRY(begin_state(c, err));
+        OF_TRY(note_publications(c, false, err));
         atomic_store(&c->state, OF_CDC_NO_SLOT);
         return of_err_set(err, OF_E_DB, "the publications are not as they should be, see the log");
     }
@@ -335,8 +380,6 @@ enum of_code of_cdc_prepare(struct of_cdc *c, struct of_err *err)
     OF_TRY(prepare_slot(c, moved, err));
     OF_TRY(ask_server(c, &moved, err));
     OF_TRY(begin_state(c, err));
-    if (changed) {
-        OF_TRY(owe_repair(c, err));
-    }
+    OF_TRY(note_publications(c, true, err));
     return of_cdc_look(c, err);
 }

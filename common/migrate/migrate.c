@@ -16,6 +16,7 @@ const struct of_migration of_migrations[] = {
     {1, "0001_sync", &of_sql__0001_sync},
     {2, "0002_openfaith", &of_sql__0002_openfaith},
     {3, "0003_work_out", &of_sql__0003_work_out},
+    {4, "0004_relation_refs", &of_sql__0004_relation_refs},
     {0, NULL, NULL},
 };
 

@@ -17,10 +17,23 @@ void of_publish_done(struct of_publish *p)
     of_buf_done(&p->notes);
 }
 
+/* A publication that changes has not told some of what changed before: that is owed from the same moment on. */
+static enum of_code change(struct of_pg *db, const char *sql, struct of_err *err)
+{
+    OF_TRY(of_pg_begin(db, err));
+    enum of_code code = of_pg_script(db, sql, err);
+    code = code == OF_OK ? of_pg_run(db, &of_sql_publish_owe, NULL, NULL, err) : code;
+    code = code == OF_OK ? of_pg_commit(db, err) : code;
+    if (code != OF_OK) {
+        of_pg_rollback(db);
+    }
+    return code;
+}
+
 /* Runs one statement; one that is refused for want of rights is written down. */
 static enum of_code run_or_tell(struct of_pg *db, const char *sql, const char *what, struct of_publish *p, struct of_err *err)
 {
-    enum of_code code = of_pg_script(db, sql, err);
+    enum of_code code = change(db, sql, err);
     if (code == OF_OK) {
         of_buf_fmt(&p->did, "%s\n", what);
         return OF_OK;

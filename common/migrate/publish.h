@@ -24,7 +24,8 @@ struct of_publish {
     ((struct of_publish){.did = OF_BUF_INIT(65536), .owner_sql = OF_BUF_INIT(65536), .notes = OF_BUF_INIT(65536)})
 void of_publish_done(struct of_publish *p);
 
-/* The publications. Fails: what is not a matter of rights. */
+/* The publications; what it changes owes whoever reads them a repair (sync.cdc_state.repair, in the same transaction), and so it
+ * must not be called within one. Fails: what is not a matter of rights. */
 OF_MUSTCHECK enum of_code of_publish_ensure(struct of_pg *db, struct of_publish *p, struct of_err *err);
 
 enum of_slot_state {

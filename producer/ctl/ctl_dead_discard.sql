@@ -1,10 +1,12 @@
 -- Dead letters are given up, each only if it is still the one that was looked at. $1 orgs, $2 adapters, $3 directions, $4 types,
--- $5 ids, $6 generations, $7 who and why. Affects those that were discarded.
+-- $5 ids, $6 generations, $7 who and why. Affects those that were discarded. What was begun there without a known answer stays: it may
+-- have been made there, and only its intent says so; forgotten, it would be made a second time.
 -- params: 7
 WITH k AS MATERIALIZED (
     SELECT w.* FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int8[]) AS i (org, adapter, direction, type, id, gen)
     CROSS JOIN LATERAL (SELECT * FROM sync.work w WHERE w.org_id = i.org AND w.adapter = i.adapter AND w.direction = i.direction
-        AND w.record_type = i.type AND w.record_id = i.id AND w.gen = i.gen AND w.state = 'dead' LIMIT 1 FOR UPDATE) w
+        AND w.record_type = i.type AND w.record_id = i.id AND w.gen = i.gen AND w.state = 'dead'
+        AND (w.direction <> 'out' OR w.intent IS NULL) LIMIT 1 FOR UPDATE) w
 ), d AS (
     DELETE FROM sync.work w USING k WHERE w.org_id = k.org_id AND w.adapter = k.adapter AND w.direction = k.direction
         AND w.record_type = k.record_type AND w.record_id = k.record_id AND w.state = 'dead' AND w.gen = k.gen

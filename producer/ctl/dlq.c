@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dead letters: what they have in common, another try, giving up. */
+#include "adapters/adapter.h"
+#include "adapters/project.h"
+#include "producer/ctl/entity.h"
 #include "producer/ctl/list.h"
-
-#include "common/json/json.h"
 
 #include "openfaithctl_sql.h"
 
@@ -91,6 +92,18 @@ enum of_code of_ctl_dlq_list(struct of_ctl *ctl, struct of_err *err)
     return OF_OK;
 }
 
+static char *why_json(const struct of_ctl *ctl)
+{
+    struct of_buf b = OF_BUF_INIT(4096);
+    of_buf_char(&b, '{');
+    of_ctl_json_text(&b, "by", of_ctl_who());
+    of_ctl_json_text(&b, "reason", ctl->reason);
+    of_ctl_json_end(&b, '}');
+    char *text = of_strdup(of_buf_text(&b));
+    of_buf_done(&b);
+    return text;
+}
+
 /* Texts and numbers are people's; names of members and the shape are not. */
 static void masked(struct of_buf *b, const struct of_json *n, bool unmask)
 {
@@ -140,6 +153,28 @@ static enum of_code write_one(struct of_ctl *ctl, const struct of_pgres *res, in
     return OF_OK;
 }
 
+/* Whoever looks at people's values stands in the journal, before anything is shown. */
+static enum of_code note_unmasked(struct of_ctl *ctl, const struct of_pgres *res, struct of_err *err)
+{
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *orgs = of_pgarr_new(OF_PG_TEXT);
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *adapters = of_pgarr_new(OF_PG_TEXT);
+    OF_CLEANUP(of_freep) char *why = why_json(ctl);
+    struct of_pgargs args = OF_PGARGS_INIT;
+    if (!ctl->unmask || of_pgres_rows(res) == 0) {
+        return OF_OK;
+    }
+    for (int row = 0; row < of_pgres_rows(res); row++) {
+        of_pgarr_text(orgs, of_pgres_text(res, row, COL_ORG));
+        of_pgarr_text(adapters, of_pgres_text(res, row, COL_ADAPTER));
+    }
+    of_pg_arg_array(&args, orgs);
+    of_pg_arg_array(&args, adapters);
+    of_pg_arg_text(&args, ctl->type);
+    of_pg_arg_text(&args, ctl->record);
+    of_pg_arg_jsonb(&args, why);
+    return of_pg_run(ctl->db, &of_sql_ctl_dead_shown, &args, NULL, err);
+}
+
 enum of_code of_ctl_dlq_export(struct of_ctl *ctl, struct of_err *err)
 {
     OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
@@ -148,6 +183,7 @@ enum of_code of_ctl_dlq_export(struct of_ctl *ctl, struct of_err *err)
         OF_TRY(of_ctl_limit(ctl, &limit, err));
     }
     OF_TRY(load(ctl, &of_sql_ctl_dead, limit, &res, err));
+    OF_TRY(note_unmasked(ctl, res, err));
     for (int row = 0; row < of_pgres_rows(res); row++) {
         OF_TRY(write_one(ctl, res, row, err));
     }
@@ -164,6 +200,7 @@ enum of_code of_ctl_dlq_show(struct of_ctl *ctl, struct of_err *err)
     if (of_pgres_rows(res) == 0) {
         return of_err_set(err, OF_E_NOT_FOUND, "there is no such dead letter; openfaithctl dlq list shows them");
     }
+    OF_TRY(note_unmasked(ctl, res, err));
     for (int row = 0; row < of_pgres_rows(res); row++) {
         if (ctl->json) {
             OF_TRY(write_one(ctl, res, row, err));
@@ -207,6 +244,12 @@ static bool is_message(const struct of_pgres *res, int row)
     return strcmp(of_pgres_text(res, row, COL_DIRECTION), "msg") == 0;
 }
 
+/* A create whose answer was lost. */
+static bool is_begun(const struct of_pgres *res, int row)
+{
+    return strcmp(of_pgres_text(res, row, COL_DIRECTION), "out") == 0 && !of_pgres_is_null(res, row, COL_INTENT);
+}
+
 static struct keys keys_of(const struct of_pgres *res, int from, int to, bool replay)
 {
     struct keys k = {.gens = of_pgarr_new(OF_PG_INT8)};
@@ -240,16 +283,55 @@ static enum of_code act(struct of_ctl *ctl, const struct of_sql *sql, const stru
     return of_pg_run_count(ctl->db, sql, &args, ret_n, err);
 }
 
-static char *why_json(const struct of_ctl *ctl)
+/* Names of fields from of_project_diff() for people: a, b, c. */
+static char *listed(const struct of_buf *names)
 {
-    struct of_buf b = OF_BUF_INIT(4096);
-    of_buf_char(&b, '{');
-    of_ctl_json_text(&b, "by", of_ctl_who());
-    of_ctl_json_text(&b, "reason", ctl->reason);
-    of_ctl_json_end(&b, '}');
-    char *text = of_strdup(of_buf_text(&b));
+    char *text = of_strdup(of_buf_text(names));
+    size_t len = strlen(text);
+    struct of_buf b = OF_BUF_INIT(65536);
+    for (size_t i = 0; i + 1 < len; i++) { /* each ends with a line feed, the last one too */
+        if (text[i] == '\n') {
+            of_buf_str(&b, ", ");
+        } else {
+            of_buf_char(&b, text[i]);
+        }
+    }
+    free(text);
+    text = of_strdup(of_buf_text(&b));
     of_buf_done(&b);
     return text;
+}
+
+/* The fields of an entity that a push would send now; relations are looked up by workers only. NULL: that cannot be said here (the
+ * parts of a record that are none of their own, or a role that may not read OpenFaith's tables). */
+static enum of_code differing(struct of_ctl *ctl, const char *org, const char *adapter, const char *id, const struct of_pgres *link,
+                              char **ret, struct of_err *err)
+{
+    OF_CLEANUP(of_ctl_entity_done) struct of_ctl_entity e = {.model = NULL};
+    const struct of_adapter *a = of_adapter_find(adapter);
+    const struct of_type *t = a != NULL ? of_type_find(a, of_pgres_text(link, 0, 0)) : NULL;
+    if (t == NULL || t->kind != OF_KIND_ENTITY || strchr(id, '|') != NULL) {
+        return OF_OK;
+    }
+    enum of_code code = of_ctl_entity_load(ctl, org, id, false, &e, err);
+    if (code == OF_E_NOT_FOUND || strcmp(err->sqlstate, "42501") == 0 || (code == OF_OK && e.deleted)) {
+        *ret = code == OF_OK || code == OF_E_NOT_FOUND ? of_strdup("it is deleted here") : NULL;
+        of_err_clear(err);
+        return OF_OK;
+    }
+    OF_TRY(code);
+    struct of_buf ours = OF_BUF_INIT(INTENT_MAX), body = OF_BUF_INIT(INTENT_MAX), names = OF_BUF_INIT(65536);
+    OF_CLEANUP(of_json_freep) struct of_json *seen = of_ctl_json(of_pgres_text_null(link, 0, 6));
+    OF_CLEANUP(of_json_freep) struct of_json *agreed = of_ctl_json(of_pgres_text_null(link, 0, 7));
+    int n = 0;
+    of_project(&(struct of_project_in){.adapter = a, .type = t, .row = e.row}, &ours);
+    OF_CLEANUP(of_json_freep) struct of_json *now = of_ctl_json(of_buf_text(&ours));
+    of_project_diff(a, t, now, seen, agreed, false, &body, &n, &names);
+    *ret = n > 0 ? listed(&names) : of_strdup("no field");
+    of_buf_done(&ours);
+    of_buf_done(&body);
+    of_buf_done(&names);
+    return OF_OK;
 }
 
 /* What a replay would look at, and what differs now. */
@@ -277,9 +359,16 @@ static enum of_code foretell(struct of_ctl *ctl, const struct of_pgres *dead, in
                                 : of_asprintf("it is read again; %s: %s", entity, staged);
         there = of_strdup("nothing");
     } else {
+        OF_CLEANUP(of_freep) char *fields = NULL;
+        if (known) {
+            OF_TRY(differing(ctl, of_pgres_text(dead, row, COL_ORG), of_pgres_text(dead, row, COL_ADAPTER),
+                             of_pgres_text(dead, row, COL_ID), res, &fields, err));
+        }
         here = of_strdup("nothing but the link");
-        there = known ? of_asprintf("%s %s: what differs now is sent", of_pgres_text(res, 0, 0), of_pgres_text(res, 0, 1))
-                      : of_strdup("it may be made");
+        there = is_begun(dead, row) ? of_strdup("it may have been made: that is looked for first")
+                : known ? of_asprintf("%s %s: what differs now is sent%s%s", of_pgres_text(res, 0, 0), of_pgres_text(res, 0, 1),
+                                      fields != NULL ? ": " : "", fields != NULL ? fields : "")
+                        : of_strdup("it may be made");
     }
     if (ctl->json) {
         of_buf_char(&ctl->out, '{');
@@ -300,6 +389,46 @@ static enum of_code foretell(struct of_ctl *ctl, const struct of_pgres *dead, in
     return OF_OK;
 }
 
+/* What was done, and with which of those that were found nothing could be done. */
+static void report(struct of_ctl *ctl, const struct of_sql *sql, const struct of_pgres *res, int64_t done, int64_t limit,
+                   const char *done_word)
+{
+    int rows = of_pgres_rows(res), messages = 0, begun = 0;
+    bool replay = sql == &of_sql_ctl_dead_replay;
+    for (int row = 0; row < rows; row++) {
+        messages += replay && is_message(res, row);
+        begun += !replay && is_begun(res, row);
+    }
+    if (ctl->json && !ctl->dry_run) {
+        of_buf_char(&ctl->out, '{');
+        of_ctl_json_i64(&ctl->out, done_word, done);
+        of_ctl_json_i64(&ctl->out, "found", rows);
+        if (begun > 0) {
+            of_ctl_json_i64(&ctl->out, "maybeMadeThere", begun);
+        }
+        of_ctl_json_end(&ctl->out, '}');
+        of_buf_char(&ctl->out, '\n');
+        return;
+    }
+    if (ctl->json) {
+        return;
+    }
+    if (ctl->dry_run) {
+        of_ctl_say(&ctl->out, "%d dead letters would be %s", rows - messages - begun, done_word);
+    } else {
+        of_ctl_say(&ctl->out, "%lld of %d dead letters %s", (long long)done, rows, done_word);
+    }
+    if (messages > 0) {
+        of_ctl_say(&ctl->out, "%d are messages that cannot be understood: they can only be discarded", messages);
+    }
+    if (begun > 0) {
+        of_ctl_say(&ctl->out, "%d may have been made there, and only the letter says so: they stay; replay looks for what was made", begun);
+    }
+    if (rows == limit) {
+        of_ctl_say(&ctl->out, "that is as many as one call takes: there may be more, run it again");
+    }
+}
+
 static enum of_code each(struct of_ctl *ctl, const struct of_sql *sql, const char *done_word, struct of_err *err)
 {
     OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
@@ -307,7 +436,6 @@ static enum of_code each(struct of_ctl *ctl, const struct of_sql *sql, const cha
     int64_t limit = ALL;
     int64_t rate = 0;
     int64_t done = 0;
-    int messages = 0;
     if (ctl->limit != NULL) {
         OF_TRY(of_ctl_limit(ctl, &limit, err));
     }
@@ -330,27 +458,7 @@ static enum of_code each(struct of_ctl *ctl, const struct of_sql *sql, const cha
             nanosleep(&pause, NULL);
         }
     }
-    for (int row = 0; row < rows; row++) {
-        messages += is_message(res, row);
-    }
-    if (ctl->dry_run) {
-        if (!ctl->json) {
-            of_ctl_say(&ctl->out, "%d dead letters would be %s", rows, done_word);
-        }
-        return OF_OK;
-    }
-    if (ctl->json) {
-        of_buf_char(&ctl->out, '{');
-        of_ctl_json_i64(&ctl->out, done_word, done);
-        of_ctl_json_i64(&ctl->out, "found", rows);
-        of_ctl_json_end(&ctl->out, '}');
-        of_buf_char(&ctl->out, '\n');
-    } else {
-        of_ctl_say(&ctl->out, "%lld of %d dead letters %s", (long long)done, rows, done_word);
-        if (messages > 0 && sql == &of_sql_ctl_dead_replay) {
-            of_ctl_say(&ctl->out, "%d are messages that cannot be understood: they can only be discarded", messages);
-        }
-    }
+    report(ctl, sql, res, done, limit, done_word);
     return OF_OK;
 }
 

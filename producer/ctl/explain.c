@@ -21,7 +21,8 @@ static const struct of_ctl_column history[] = {
 static bool sets_here(const struct of_pgres *res, int row)
 {
     const char *rule = of_pgres_text(res, row, RULE);
-    return !of_pgres_is_null(res, row, FIELD) && strcmp(rule, "sent") != 0 && strstr(rule, "ours newer") == NULL &&
+    return !of_pgres_is_null(res, row, FIELD) && strcmp(rule, "sent") != 0 && strcmp(rule, "created there") != 0 &&
+           strcmp(rule, "deleted there") != 0 && strstr(rule, "ours newer") == NULL &&
            strstr(rule, "openfaith_wins") == NULL && strstr(rule, ": ask") == NULL && strncmp(rule, "frozen", 6) != 0 &&
            strncmp(rule, "review", 6) != 0;
 }

@@ -114,7 +114,31 @@ const char *of_ctl_who(void)
     return who != NULL && who[0] != '\0' ? who : "openfaithctl";
 }
 
-static enum of_code act(struct of_ctl *ctl, const struct of_sql *sql, const char *words, struct of_err *err)
+/* The journal says who let how many of what go on. */
+static enum of_code note(struct of_ctl *ctl, const char *rule, int64_t n, struct of_err *err)
+{
+    struct of_buf b = OF_BUF_INIT(4096);
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_buf_char(&b, '{');
+    of_ctl_json_text(&b, "by", of_ctl_who());
+    of_ctl_json_i64(&b, "count", n);
+    of_ctl_json_end(&b, '}');
+    of_pg_arg_text(&args, ctl->words[0]);
+    of_pg_arg_text(&args, ctl->adapter != NULL ? ctl->adapter : "");
+    of_pg_arg_text(&args, NULL);
+    of_pg_arg_text(&args, NULL);
+    of_pg_arg_text(&args, ctl->type);
+    of_pg_arg_text(&args, ctl->record);
+    of_pg_arg_text(&args, NULL);
+    of_pg_arg_null(&args, OF_PG_JSONB);
+    of_pg_arg_jsonb(&args, of_buf_text(&b));
+    of_pg_arg_text(&args, rule);
+    enum of_code code = of_pg_run(ctl->db, &of_sql_ctl_journal, &args, NULL, err);
+    of_buf_done(&b);
+    return code;
+}
+
+static enum of_code act(struct of_ctl *ctl, const struct of_sql *sql, const char *words, const char *rule, struct of_err *err)
 {
     int64_t n = 0;
     struct of_pgargs args = OF_PGARGS_INIT;
@@ -122,7 +146,14 @@ static enum of_code act(struct of_ctl *ctl, const struct of_sql *sql, const char
     of_pg_arg_text(&args, ctl->adapter);
     of_pg_arg_text(&args, ctl->type);
     of_pg_arg_text(&args, ctl->record);
-    OF_TRY(of_pg_run_count(ctl->db, sql, &args, &n, err));
+    OF_TRY(of_pg_begin(ctl->db, err));
+    enum of_code code = of_pg_run_count(ctl->db, sql, &args, &n, err);
+    code = code == OF_OK && n > 0 ? note(ctl, rule, n, err) : code;
+    code = code == OF_OK ? of_pg_commit(ctl->db, err) : code;
+    if (code != OF_OK) {
+        of_pg_rollback(ctl->db);
+        return code;
+    }
     if (ctl->json) {
         of_buf_fmt(&ctl->out, "{\"count\":%lld}\n", (long long)n);
     } else {
@@ -133,10 +164,10 @@ static enum of_code act(struct of_ctl *ctl, const struct of_sql *sql, const char
 
 enum of_code of_ctl_work_retry(struct of_ctl *ctl, struct of_err *err)
 {
-    return act(ctl, &of_sql_ctl_work_retry, "are tried now", err);
+    return act(ctl, &of_sql_ctl_work_retry, "are tried now", "work retried", err);
 }
 
 enum of_code of_ctl_work_release(struct of_ctl *ctl, struct of_err *err)
 {
-    return act(ctl, &of_sql_ctl_work_release, "go on", err);
+    return act(ctl, &of_sql_ctl_work_release, "go on", "work released", err);
 }

@@ -95,15 +95,20 @@ static const struct of_ctl_command commands[] = {
     {"dlq list", "[ORG] [filters]", 0, 1, DLQ_OPTIONS, OF_CTL_NEED_DB, of_ctl_dlq_list,
      "dead letters: records that cannot be synchronized", "Oldest first, with place and cause, never with values.\n"},
     {"dlq show", "ORG ADAPTER TYPE ID", 4, 4, OF_CTL_OPT_JSON | OF_CTL_OPT_UNMASK, OF_CTL_NEED_DB, of_ctl_dlq_show,
-     "one dead letter, whole", "TYPE and ID as dlq list prints them. Values of people are shown as *** without --unmask.\n"},
+     "one dead letter, whole", "TYPE and ID as dlq list prints them. Values of people are shown as *** without --unmask,\n"
+     "which is written to the journal.\n"},
     {"dlq export", "[ORG] [filters]", 0, 1, DLQ_OPTIONS | OF_CTL_OPT_UNMASK, OF_CTL_NEED_DB, of_ctl_dlq_export,
-     "dead letters as JSON lines", "Values of people are *** without --unmask.\n"},
+     "dead letters as JSON lines",
+     "Values of people are *** without --unmask, which is written to the journal. At most 100,000 in a call.\n"},
     {"dlq replay", "[ORG] [filters]", 0, 1, DLQ_OPTIONS | OF_CTL_OPT_DRY_RUN | OF_CTL_OPT_PACE | OF_CTL_OPT_REASON,
      OF_CTL_NEED_DB, of_ctl_dlq_replay, "give dead letters another try",
      "The records are looked at as they are now, so nothing old overwrites anything newer, and what was replayed already is left\n"
-     "alone. Interrupted it goes on when run again. It is written to the journal.\n"},
+     "alone. Interrupted it goes on when run again, and so it does after 100,000, the most that one call takes. It is written to\n"
+     "the journal.\n"},
     {"dlq discard", "[ORG] [filters] --reason WORDS", 0, 1, DLQ_OPTIONS | OF_CTL_OPT_DRY_RUN | OF_CTL_OPT_REASON, OF_CTL_NEED_DB,
-     of_ctl_dlq_discard, "give dead letters up", "The next change of such a record is tried again. It is written to the journal.\n"},
+     of_ctl_dlq_discard, "give dead letters up",
+     "The next change of such a record is tried again. What may have been made there stays: replay looks for it. At most 100,000\n"
+     "in a call. It is written to the journal.\n"},
     {"review list", "[ORG] [--limit N]", 0, 1, OF_CTL_OPT_JSON | OF_CTL_OPT_LIMIT, OF_CTL_NEED_DB, of_ctl_review_list,
      "what waits for a person's decision", "Ambiguous matches come with their candidates, scores and reasons.\n"},
     {"review show", "REVIEW", 1, 1, OF_CTL_OPT_JSON, OF_CTL_NEED_DB, of_ctl_review_show, "one question, whole",
@@ -144,7 +149,7 @@ static const struct option {
     {"--adapter", "ADAPTER", OF_CTL_OPT_ADAPTER, offsetof(struct of_ctl, adapter), "of one system"},
     {"--record", "ID", OF_CTL_OPT_RECORD, offsetof(struct of_ctl, record), "one record"},
     {"--cause", "CAUSE", OF_CTL_OPT_CAUSE, offsetof(struct of_ctl, cause), "of one cause, as dlq stats names it"},
-    {"--since", "WHEN", OF_CTL_OPT_SINCE, offsetof(struct of_ctl, since), "since a moment: 30s, 15m, 2h, 3d ago, or 2026-01-31T12:00:00Z"},
+    {"--since", "WHEN", OF_CTL_OPT_SINCE, offsetof(struct of_ctl, since), "that died since: 30s, 15m, 2h, 3d ago, or 2026-01-31T12:00:00Z"},
     {"--dry-run", NULL, OF_CTL_OPT_DRY_RUN, offsetof(struct of_ctl, dry_run), "say what would be done, do nothing"},
     {"--rate", "N", OF_CTL_OPT_PACE, offsetof(struct of_ctl, rate), "at most so many in a second"},
     {"--reason", "WORDS", OF_CTL_OPT_REASON, offsetof(struct of_ctl, reason), "for the journal"},

@@ -116,6 +116,9 @@ enum of_code of_ctl_review_show(struct of_ctl *ctl, struct of_err *err)
 
 /* --- decisions --- */
 
+/* What becomes of a decision. */
+enum outcome { DECIDED = 0, MOVED /* asked again, with what is there now */, OBSOLETE /* what it asked about is no longer so */ };
+
 struct review {
     struct of_pgres *res;
     int64_t id;
@@ -125,6 +128,7 @@ struct review {
     bool has_rev;
     int64_t rev;
     const char *candidates; /* comma */
+    enum outcome outcome;
 };
 
 static void review_done(struct review *v)
@@ -167,12 +171,17 @@ static enum of_code decide(struct of_ctl *ctl, const struct review *v, const cha
     return of_pg_run(ctl->db, &of_sql_ctl_review_decide, &args, NULL, err);
 }
 
+static enum of_code obsolete(struct of_ctl *ctl, struct review *v, struct of_err *err)
+{
+    v->outcome = OBSOLETE;
+    return decide(ctl, v, "obsolete", err);
+}
+
 /* Shows what is there now instead of deciding; committed by the caller. */
-static enum of_code moved(struct of_ctl *ctl, const struct review *v, const char *detail, const struct of_ctl_link *link,
-                          bool *ret_moved, struct of_err *err)
+static enum of_code moved(struct of_ctl *ctl, struct review *v, const char *detail, const struct of_ctl_link *link, struct of_err *err)
 {
     struct of_pgargs args = OF_PGARGS_INIT;
-    *ret_moved = true;
+    v->outcome = MOVED;
     of_pg_arg_int8(&args, v->id);
     of_pg_arg_jsonb(&args, detail);
     if (link != NULL && link->exists) {
@@ -205,12 +214,12 @@ static enum of_code set_link_state(struct of_ctl *ctl, const struct of_ctl_recor
     return of_pg_run(ctl->db, &of_sql_ctl_link_state, &args, NULL, err);
 }
 
-static enum of_code match(struct of_ctl *ctl, const struct review *v, bool yes, bool *ret_moved, struct of_err *err)
+static enum of_code match(struct of_ctl *ctl, struct review *v, bool yes, struct of_err *err)
 {
     OF_CLEANUP(of_ctl_link_done) struct of_ctl_link link = {.exists = false};
     OF_TRY(of_ctl_link_lock(ctl, &v->r, &link, err));
     if (link.exists && v->has_rev && link.rev != v->rev) {
-        return moved(ctl, v, NULL, &link, ret_moved, err);
+        return moved(ctl, v, NULL, &link, err);
     }
     if (yes) {
         const char *id = ctl->take != NULL ? ctl->take : strchr(v->candidates, ',') == NULL ? v->candidates : "";
@@ -286,7 +295,108 @@ static bool same_json(const struct of_json *asked, const char *now)
     return of_ctl_same_value(asked, n);
 }
 
-static enum of_code conflict(struct of_ctl *ctl, const struct review *v, bool yes, bool *ret_moved, struct of_err *err)
+/* Notes and closes a conflict that is decided. */
+static enum of_code close_conflict(struct of_ctl *ctl, const struct review *v, bool yes, bool theirs, const char *ours, const char *now,
+                                   struct of_err *err)
+{
+    OF_CLEANUP(of_freep) char *rule = of_asprintf("review: %s by %s", !yes ? "both keep their own" : theirs ? "theirs" : "ours",
+                                                  of_ctl_who());
+    OF_TRY(of_ctl_note(ctl, &v->r, v->entity_type, v->entity_id, v->field, theirs ? ours : now, theirs ? now : ours, rule, err));
+    return decide(ctl, v, yes ? "accepted" : "rejected", err);
+}
+
+static char *conflict_detail(const struct review *v, const char *ours, const char *theirs)
+{
+    const char *why = of_json_text(of_json_get(v->detail, "why"));
+    return of_asprintf("{\"ours\":%s,\"theirs\":%s,\"why\":\"%s\"}", ours != NULL ? ours : "null", theirs != NULL ? theirs : "null",
+                       why != NULL ? why : "ask");
+}
+
+static char *json_text(const struct of_json *n)
+{
+    struct of_buf b = OF_BUF_INIT(1024 * 1024);
+    if (n != NULL) {
+        of_json_write(&b, n);
+    }
+    char *text = of_strdup(b.len > 0 && !b.bad ? of_buf_text(&b) : "null");
+    of_buf_done(&b);
+    return text;
+}
+
+/* Group and field of "_rel.primary_campus"; of any other name no group. */
+static const char *split_field(const char *field, char group[16])
+{
+    const char *dot = field[0] == '_' ? strchr(field, '.') : NULL;
+    group[0] = '\0';
+    if (dot != NULL && (size_t)(dot - field) < 16) {
+        (void)of_strcopy(group, (size_t)(dot - field) + 1, field);
+        return dot + 1;
+    }
+    return field;
+}
+
+static const struct of_type *type_of(const struct review *v)
+{
+    const struct of_adapter *a = of_adapter_find(v->r.adapter);
+    return a != NULL && v->r.type != NULL ? of_type_find(a, v->r.type) : NULL;
+}
+
+/* About a relation, or about a record that has no entity of its own: an edge (a membership) or a value of a person's field. */
+static bool is_about_part(const struct review *v)
+{
+    const struct of_type *t = type_of(v);
+    char group[16];
+    (void)split_field(v->field, group);
+    return group[0] != '\0' || (t != NULL && t->kind != OF_KIND_ENTITY);
+}
+
+/* One relation of ours that they know, or none: what was seen can say that. */
+static bool can_be_seen(const struct of_json *ours)
+{
+    const char *text = of_json_text(ours);
+    return text == NULL || (strcmp(text, "-") != 0 && strchr(text, ',') == NULL);
+}
+
+/* What ours says of such a thing is not compared with what was asked: where it has changed since, theirs is asked about again when it
+ * is read, and ours is sent as it is then. */
+static enum of_code conflict_of_part(struct of_ctl *ctl, struct review *v, bool yes, bool theirs, struct of_err *err)
+{
+    OF_CLEANUP(of_ctl_link_done) struct of_ctl_link link = {.exists = false};
+    char group[16];
+    const char *field = split_field(v->field, group);
+    const struct of_type *t = type_of(v);
+    OF_TRY(of_ctl_link_lock(ctl, &v->r, &link, err));
+    if (!link.exists || strcmp(link.state, "linked") != 0) {
+        return obsolete(ctl, v, err);
+    }
+    const struct of_json *body = link.staged != NULL ? link.staged : link.seen;
+    OF_CLEANUP(of_freep) char *now = json_text(of_json_get(group[0] != '\0' ? of_json_get(body, group) : body, field));
+    OF_CLEANUP(of_freep) char *ours = json_text(of_json_get(v->detail, "ours"));
+    const struct of_json *was_theirs = of_json_get(v->detail, "theirs");
+    if (was_theirs != NULL && !same_json(was_theirs, now)) {
+        OF_CLEANUP(of_freep) char *detail = conflict_detail(v, ours, now);
+        return moved(ctl, v, detail, &link, err);
+    }
+    if (yes && theirs && strcmp(group, "_rel") == 0 && !can_be_seen(of_json_get(v->detail, "ours"))) {
+        return of_err_set(err, OF_E_CONFLICT, "OpenFaith has several of it, or one that is not linked: put it right there, then reject");
+    }
+    if (yes) {
+        struct of_pgargs args = OF_PGARGS_INIT;
+        of_pg_arg_text(&args, v->r.org);
+        of_pg_arg_int8(&args, link.id);
+        of_pg_arg_text(&args, group[0] != '\0' ? group : NULL);
+        of_pg_arg_text(&args, field);
+        of_pg_arg_jsonb(&args, ours);
+        of_pg_arg_bool(&args, theirs);
+        OF_TRY(of_pg_run(ctl->db, &of_sql_ctl_take_part, &args, NULL, err));
+        bool is_edge = t != NULL && t->kind == OF_KIND_EDGE; /* values go out with their person */
+        OF_TRY(theirs ? of_ctl_hint(ctl, v->r.org, v->r.adapter, "in", v->r.type, v->r.id, "review", err)
+                      : of_ctl_hint(ctl, v->r.org, v->r.adapter, "out", is_edge ? v->r.type : v->entity_type, v->entity_id, "review", err));
+    }
+    return close_conflict(ctl, v, yes, theirs, ours, now, err);
+}
+
+static enum of_code conflict(struct of_ctl *ctl, struct review *v, bool yes, struct of_err *err)
 {
     OF_CLEANUP(of_ctl_link_done) struct of_ctl_link link = {.exists = false};
     OF_CLEANUP(of_ctl_entity_done) struct of_ctl_entity e = {.model = NULL};
@@ -294,10 +404,18 @@ static enum of_code conflict(struct of_ctl *ctl, const struct review *v, bool ye
     if (yes && !theirs && (ctl->take == NULL || strcmp(ctl->take, "ours") != 0)) {
         return of_err_set(err, OF_E_INVALID, "a conflict is decided with --take theirs or --take ours");
     }
-    OF_TRY(of_ctl_entity_load(ctl, v->r.org, v->entity_id, true, &e, err));
+    if (is_about_part(v)) {
+        return conflict_of_part(ctl, v, yes, theirs, err);
+    }
+    enum of_code code = of_ctl_entity_load(ctl, v->r.org, v->entity_id, true, &e, err);
+    if (code == OF_E_NOT_FOUND) {
+        of_err_clear(err);
+        return obsolete(ctl, v, err);
+    }
+    OF_TRY(code);
     OF_TRY(of_ctl_link_lock(ctl, &v->r, &link, err));
     if (!link.exists || strcmp(link.state, "linked") != 0) {
-        return decide(ctl, v, "obsolete", err);
+        return obsolete(ctl, v, err);
     }
     bool is_column = of_ctl_entity_is_column(&e, v->field);
     OF_CLEANUP(of_freep) char *ours = of_ctl_body_value(e.row, is_column, v->r.adapter, v->field);
@@ -308,22 +426,31 @@ static enum of_code conflict(struct of_ctl *ctl, const struct review *v, bool ye
     OF_CLEANUP(of_freep) char *now = is_value ? of_ctl_body_value(v->detail, true, NULL, "theirs")
                                               : of_ctl_body_value(there, is_column, v->r.adapter, v->field);
     if ((was_ours != NULL && !same_json(was_ours, ours)) || (was_theirs != NULL && !same_json(was_theirs, now))) {
-        const char *why = of_json_text(of_json_get(v->detail, "why"));
-        OF_CLEANUP(of_freep) char *detail = of_asprintf("{\"ours\":%s,\"theirs\":%s,\"why\":\"%s\"}", ours != NULL ? ours : "null",
-                                                        now != NULL ? now : "null", why != NULL ? why : "ask");
-        return moved(ctl, v, detail, &link, ret_moved, err);
+        OF_CLEANUP(of_freep) char *detail = conflict_detail(v, ours, now);
+        return moved(ctl, v, detail, &link, err);
     }
     if (yes) {
         OF_TRY(take(ctl, v, &link, is_column, ours, theirs, err));
     }
-    OF_CLEANUP(of_freep) char *rule = of_asprintf("review: %s by %s", !yes ? "both keep their own" : theirs ? "theirs" : "ours",
-                                                  of_ctl_who());
-    OF_TRY(of_ctl_note(ctl, &v->r, v->entity_type, v->entity_id, v->field, theirs ? ours : now, theirs ? now : ours, rule, err));
-    return decide(ctl, v, yes ? "accepted" : "rejected", err);
+    return close_conflict(ctl, v, yes, theirs, ours, now, err);
+}
+
+/* Whether the entity is deleted here; one whose row is gone is. */
+static enum of_code is_gone(struct of_ctl *ctl, const struct review *v, bool *ret, struct of_err *err)
+{
+    OF_CLEANUP(of_ctl_entity_done) struct of_ctl_entity e = {.model = NULL};
+    enum of_code code = of_ctl_entity_load(ctl, v->r.org, v->entity_id, true, &e, err);
+    if (code == OF_E_NOT_FOUND) {
+        of_err_clear(err);
+        *ret = true;
+        return OF_OK;
+    }
+    *ret = e.deleted;
+    return code;
 }
 
 /* Deletions and records that nobody asked to send: a row of work, or nothing. */
-static enum of_code carry_out(struct of_ctl *ctl, const struct review *v, bool yes, bool *ret_moved, struct of_err *err)
+static enum of_code carry_out(struct of_ctl *ctl, struct review *v, bool yes, struct of_err *err)
 {
     bool is_delete = strcmp(v->kind, "delete") == 0;
     OF_CLEANUP(of_freep) char *by = of_ctl_by_json();
@@ -331,18 +458,18 @@ static enum of_code carry_out(struct of_ctl *ctl, const struct review *v, bool y
         OF_CLEANUP(of_ctl_link_done) struct of_ctl_link link = {.exists = false};
         OF_TRY(of_ctl_link_lock(ctl, &v->r, &link, err));
         if (!link.exists || strcmp(link.state, "linked") != 0) {
-            return decide(ctl, v, "obsolete", err);
+            return obsolete(ctl, v, err);
         }
         if (v->has_rev && link.rev != v->rev) {
-            return moved(ctl, v, NULL, &link, ret_moved, err);
+            return moved(ctl, v, NULL, &link, err);
         }
     }
     bool is_edge = v->entity_id != NULL && strchr(v->entity_id, '|') != NULL;
     if (!is_edge && v->entity_id != NULL) {
-        OF_CLEANUP(of_ctl_entity_done) struct of_ctl_entity e = {.model = NULL};
-        OF_TRY(of_ctl_entity_load(ctl, v->r.org, v->entity_id, true, &e, err));
-        if (e.deleted != is_delete) { /* it lives again, or is gone meanwhile */
-            return decide(ctl, v, "obsolete", err);
+        bool gone = false;
+        OF_TRY(is_gone(ctl, v, &gone, err));
+        if (gone != is_delete) { /* it lives again, or is gone meanwhile */
+            return obsolete(ctl, v, err);
         }
     }
     if (yes) {
@@ -374,40 +501,47 @@ static enum of_code many_missing(struct of_ctl *ctl, const struct review *v, boo
     return decide(ctl, v, yes ? "accepted" : "rejected", err);
 }
 
-static enum of_code settle(struct of_ctl *ctl, bool yes, bool *ret_moved, struct of_err *err)
+static enum of_code settle(struct of_ctl *ctl, bool yes, enum outcome *ret, struct of_err *err)
 {
     OF_CLEANUP(review_done) struct review v = {.res = NULL};
-    OF_TRY(review_lock(ctl, &v, err));
+    enum of_code code = review_lock(ctl, &v, err);
+    OF_TRY(code);
     if (strcmp(v.kind, "match") == 0) {
-        return match(ctl, &v, yes, ret_moved, err);
+        code = match(ctl, &v, yes, err);
+    } else if (strcmp(v.kind, "conflict") == 0) {
+        code = conflict(ctl, &v, yes, err);
+    } else if (is_of_type(&v)) {
+        code = many_missing(ctl, &v, yes, err);
+    } else {
+        code = carry_out(ctl, &v, yes, err);
     }
-    if (strcmp(v.kind, "conflict") == 0) {
-        return conflict(ctl, &v, yes, ret_moved, err);
-    }
-    if (is_of_type(&v)) {
-        return many_missing(ctl, &v, yes, err);
-    }
-    return carry_out(ctl, &v, yes, ret_moved, err);
+    *ret = v.outcome;
+    return code;
 }
 
 static enum of_code in_transaction(struct of_ctl *ctl, bool yes, struct of_err *err)
 {
-    bool has_moved = false;
+    enum outcome outcome = DECIDED;
     OF_TRY(of_pg_begin(ctl->db, err));
-    enum of_code code = settle(ctl, yes, &has_moved, err);
+    enum of_code code = settle(ctl, yes, &outcome, err);
     code = code == OF_OK ? of_pg_commit(ctl->db, err) : code;
     if (code != OF_OK) {
         of_pg_rollback(ctl->db);
         return code;
     }
-    if (has_moved) {
+    if (outcome == MOVED) {
         return of_err_set(err, OF_E_BUSY, "what was asked about has changed meanwhile; look at it again: openfaithctl review show %.20s",
                           ctl->words[0]);
     }
+    if (outcome == OBSOLETE && yes) {
+        return of_err_set(err, OF_E_CONFLICT, "review %.20s is closed and nothing is done: what it asked about is no longer so",
+                          ctl->words[0]);
+    }
+    const char *word = outcome == OBSOLETE ? "obsolete" : yes ? "accepted" : "rejected";
     if (ctl->json) {
-        of_buf_fmt(&ctl->out, "{\"review\":%.20s,\"accepted\":%s}\n", ctl->words[0], yes ? "true" : "false");
+        of_buf_fmt(&ctl->out, "{\"review\":%.20s,\"accepted\":%s,\"state\":\"%s\"}\n", ctl->words[0], yes ? "true" : "false", word);
     } else {
-        of_ctl_say(&ctl->out, "review %s: %s", ctl->words[0], yes ? "accepted" : "rejected");
+        of_ctl_say(&ctl->out, "review %s: %s", ctl->words[0], word);
     }
     return OF_OK;
 }

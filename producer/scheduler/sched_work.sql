@@ -1,6 +1,7 @@
 -- One due-work message per (org, adapter) that has rows due or lease-expired for over a second, at most one per five seconds:
 -- a row of sync.schedule (kind work, never due by itself) remembers when, for all schedulers. One scheduler looks at a time.
 -- Runs of which nothing is left count as due too: who did their last row may have died before it could end them.
+-- Leases of connections that are stopped are left out where they are counted: they stay, and would be all that $1 lets through.
 -- The owners of open rows are found by a loose scan over work_due, so a backlog of one org costs one step; $4 owners a look.
 -- $1 how many expired leases, $2, $3 org and adapter after which to look, $4 how many owners
 -- -> org, adapter, generation; a row without generation says where the next look goes on
@@ -27,6 +28,9 @@ WITH RECURSIVE gate AS MATERIALIZED (
     SELECT w.org_id, w.adapter
     FROM sync.work w
     WHERE w.state = 'leased' AND w.lease_until < now() - interval '1 second' AND (SELECT open FROM gate)
+      AND EXISTS (
+          SELECT FROM sync.connection c
+          WHERE c.org_id = w.org_id AND c.adapter = w.adapter AND c.state = 'connected')
       AND NOT EXISTS (
           SELECT FROM sync.schedule s
           WHERE s.org_id = w.org_id AND s.adapter = w.adapter AND s.kind = 'work'

@@ -148,6 +148,8 @@ def linked_by_hand(c, b):
     c.ctl("push", ORG, "pco", fresh)
     c.settle(ORG, 60)
     assert [r for r in c.sim.dump(1, "Person") if r["attributes"]["last_name"] == "Made"], "made there"
+    told = c.ctl("explain", ORG, fresh, "lastName").stdout
+    assert "set in OpenFaith" in told and "created there" in told and "by pco" not in told.split("history")[0], told
 
 
 @test(timeout=240)
@@ -235,6 +237,8 @@ def before_it_is_sent():
         b = Both(c)
 
         def both_change(i, age="0"):
+            c.ctl("poll", ORG, "pco")  # `set` makes one due: it shall not come in between
+            c.settle(ORG, 60)
             since = len(c.sim.requests(1))
             b.there(b.people[i][1], first_name=f"There{i}")
             b.here(b.people[i][0], age, firstName=f"Here{i}", lastName=f"Kept{i}")
@@ -273,69 +277,135 @@ def before_it_is_sent():
         assert c.value('SELECT "deletedAt" IS NOT NULL FROM openfaith_people WHERE id = %s', b.people[5][0])
 
 
-CAUSES = (("permanent", "$.attributes.birthdate: expected a date, got \"{n}\""), ("permanent", "record {n} is too large"),
-          ("permanent", "refused: 'Name{n}' is taken"), ("retry", "timeout after {n} ms"), ("permanent", "transform failed"))
+def review_of(c, external_type, external, field=None):
+    rows = c.query("SELECT id::text, kind, field, detail FROM sync.review WHERE org_id = %s AND state = 'open' AND external_type = %s "
+                   "AND external_id = %s AND (%s::text IS NULL OR field = %s)", ORG, external_type, external, field, field)
+    assert len(rows) == 1, rows
+    return rows[0]
 
 
-def make_dead(b, n):
-    """Rows as failures leave them; every one of the records is fine by now."""
-    people = b.people
-    rows = []
-    for i in range(n):
-        cls, words = CAUSES[i % len(CAUSES)]
-        known = i < len(people)
-        rows.append((people[i][1] if known else str(9000000 + i), cls, words.replace("{n}", str(i))))
-    with contextlib.closing(b.c.db()) as db, db, db.cursor() as cur:
-        cur.execute("INSERT INTO sync.work (org_id, adapter, direction, record_type, record_id, state, error_class, error, attempts, "
-                    "reason) SELECT %s, 'pco', 'in', 'Person', x.id, 'dead', x.cls, x.words, 3, 'bad record' "
-                    "FROM unnest(%s::text[], %s::text[], %s::text[]) AS x (id, cls, words)",
-                    (ORG, [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]))
+def ask_by_hand(c, external_type, external, entity_type, entity, field, ours, theirs):
+    """A question as a push leaves it that they did not take: it is agreed on, and ours says something else than theirs."""
+    c.query("UPDATE sync.base b SET agreed = coalesce(b.agreed, '{}') || jsonb_build_object(%s, %s::jsonb) FROM sync.external_link l "
+            "WHERE l.org_id = %s AND l.external_type = %s AND l.external_id = %s AND b.org_id = l.org_id AND b.link_id = l.id",
+            field, json.dumps(ours), ORG, external_type, external)
+    c.query("INSERT INTO sync.review (org_id, adapter, kind, external_type, external_id, entity_type, entity_id, field, detail) "
+            "VALUES (%s, 'pco', 'conflict', %s, %s, %s, %s, %s, %s)", ORG, external_type, external, entity_type, entity, field,
+            json.dumps({"ours": ours, "theirs": theirs, "why": "they did not take it"}))
+    return review_of(c, external_type, external, field)[0]
 
 
-def replay(c, b, n):
-    make_dead(b, n)
-    stats = c.ctl_json("dlq", "stats", ORG)
-    assert len(stats) == len(CAUSES) and sum(s["count"] for s in stats) == n, stats
-    first = next(s for s in stats if "birthdate" in s["example"])
-    assert first["count"] == n // len(CAUSES), first
-    before = c.query('SELECT id, xmin::text FROM openfaith_people WHERE "orgId" = %s ORDER BY 1', ORG)
-    told = c.ctl("dlq", "replay", ORG, "--cause", first["cause"], "--dry-run", "--limit", "3").stdout
-    assert "read again" in told and "3 dead letters would be replayed" in told, told
-    assert len(c.ctl_json("dlq", "list", ORG, "--cause", first["cause"], "--limit", "100000")) == first["count"], "nothing was done"
-    # a newer state is there: theirs changed after the letter died
-    b.there(b.people[0][1], first_name="Newer")
-    done = c.ctl_json("dlq", "replay", ORG, "--cause", first["cause"], "--rate", "100000", "--reason", "fixed")
-    assert done == {"replayed": first["count"], "found": first["count"]}, done
-    again = c.ctl_json("dlq", "replay", ORG, "--cause", first["cause"])
-    assert again["replayed"] == 0, again
-    return before, first
+def relations_are_asked_about(c, b):
+    """Both sides gave a person another campus."""
+    campuses = c.query("SELECT external_id, entity_id FROM sync.external_link WHERE org_id = %s AND external_type = 'Campus' "
+                       "AND state = 'linked' ORDER BY 1", ORG)
+    assert len(campuses) >= 3, campuses
+    edges = c.query('SELECT e."targetEntityId", l.external_id, e."relationshipType", e."sourceEntityId" FROM openfaith_edges e '
+                    'JOIN sync.external_link l ON l.entity_id = e."targetEntityId" AND l.external_type = \'Person\' AND l.state = \'linked\' '
+                    'WHERE e."orgId" = %s AND e."sourceEntityId" LIKE \'campus%%\' AND e."deletedAt" IS NULL '
+                    'AND e."relationshipType" = \'campus_primary_campus_person\' ORDER BY 2 LIMIT 2', ORG)
+    assert len(edges) == 2, c.query('SELECT "sourceEntityTypeTag", "targetEntityTypeTag", "relationshipType", count(*) '
+                                    "FROM openfaith_edges GROUP BY 1, 2, 3")
+
+    def campus_here(person):
+        return [x[0] for x in c.query('SELECT "sourceEntityId" FROM openfaith_edges WHERE "targetEntityId" = %s AND "relationshipType" = %s '
+                                      'AND "deletedAt" IS NULL', person, edges[0][2])]
+
+    def campus_there(external):
+        return [r for r in c.sim.dump(1, "Person") if r["id"] == external][0]["relationships"]["primary_campus"]["data"]["id"]
+    asked_for = []
+    for person, external, kind, was in edges:
+        ours, theirs = [x for x in campuses if x[1] != was][:2]
+        b.run('UPDATE openfaith_edges SET "deletedAt" = now(), "deletedBy" = \'user_1\' WHERE "targetEntityId" = %s AND '
+              '"sourceEntityId" = %s', person, was)
+        b.run('INSERT INTO openfaith_edges ("orgId", "sourceEntityId", "sourceEntityTypeTag", "targetEntityId", "targetEntityTypeTag", '
+              '"relationshipType", "createdAt", "createdBy") VALUES (%s, %s, \'campus\', %s, \'person\', %s, now(), \'user_1\')',
+              ORG, ours[1], person, kind)
+        c.sim.do("PATCH", f"/people/v2/people/{external}", relationships={"primary_campus": {"data": {"type": "Campus", "id": theirs[0]}}})
+        asked_for.append((person, external, ours, theirs))
+    b.sync()
+    for (person, external, ours, theirs), take in zip(asked_for, ("theirs", "ours")):
+        ident, _, field, detail = review_of(c, "Person", external)
+        assert field == "_rel.primary_campus" and detail["ours"] == f"Campus/{ours[0]}", (field, detail)
+        assert campus_here(person) == [ours[1]] and campus_there(external) == theirs[0]
+        assert "accepted" in c.ctl("review", "accept", ident, "--take", take).stdout
+    c.settle(ORG, 60)
+    person, external, ours, theirs = asked_for[0]
+    assert campus_here(person) == [theirs[1]] and campus_there(external) == theirs[0], (campus_here(person), campus_there(external))
+    person, external, ours, theirs = asked_for[1]
+    assert campus_here(person) == [ours[1]] and campus_there(external) == ours[0], (campus_here(person), campus_there(external))
+
+
+def parts_are_asked_about(c, b):
+    """Values of fields and memberships that they did not take."""
+    def there(kind, external):
+        return [r for r in c.sim.dump(1, kind) if r["id"] == external][0]["attributes"]
+    values = c.query("SELECT l.external_id, l.entity_id, e ->> 'name', b.seen ->> 'value' FROM sync.external_link l "
+                     "JOIN sync.base b ON b.org_id = l.org_id AND b.link_id = l.id JOIN openfaith_people p ON p.id = l.entity_id "
+                     "JOIN openfaith_fields f ON f.type IN ('string', 'text') AND f.\"orgId\" = l.org_id "
+                     "CROSS JOIN LATERAL jsonb_array_elements(p.\"customFields\") e "
+                     "WHERE l.org_id = %s AND l.external_type = 'FieldDatum' AND l.state = 'linked' AND e ->> 'name' = f.key "
+                     "AND e ->> 'value' = b.seen ->> 'value' ORDER BY 1 LIMIT 2", ORG)
+    assert len(values) == 2, values
+
+    def value_here(person, key):
+        return [x[0] for x in c.query('SELECT e ->> \'value\' FROM openfaith_people, jsonb_array_elements("customFields") e '
+                                      "WHERE id = %s AND e ->> 'name' = %s", person, key)]
+    for (external, person, key, was), take in zip(values, ("theirs", "ours")):
+        b.run('UPDATE openfaith_people SET "updatedAt" = now(), "customFields" = (SELECT jsonb_agg(CASE WHEN e ->> \'name\' = %s THEN '
+              'e || \'{"value": "Ours"}\' ELSE e END) FROM jsonb_array_elements("customFields") e) WHERE id = %s', key, person)
+        ident = ask_by_hand(c, "FieldDatum", external, "person", person, "value", "Ours", was)
+        assert "accepted" in c.ctl("review", "accept", ident, "--take", take).stdout
+    c.settle(ORG, 60)
+    external, person, key, was = values[0]
+    assert (value_here(person, key), there("FieldDatum", external)["value"]) == ([was], was), value_here(person, key)
+    external, person, key, _ = values[1]
+    assert (value_here(person, key), there("FieldDatum", external)["value"]) == (["Ours"], "Ours"), value_here(person, key)
+
+    members = c.query("SELECT l.external_id, l.entity_id, b.seen ->> 'role' FROM sync.external_link l "
+                      "JOIN sync.base b ON b.org_id = l.org_id AND b.link_id = l.id WHERE l.org_id = %s AND l.external_type = 'Membership' "
+                      "AND l.state = 'linked' AND b.seen ->> 'role' = 'member' ORDER BY 1 LIMIT 3", ORG)
+
+    def role_here(edge):
+        return c.value('SELECT metadata ->> \'role\' FROM openfaith_edges WHERE "sourceEntityId" || \'|\' || "targetEntityId" || \'|\' || '
+                       '"relationshipType" = %s', edge)
+    for (external, edge, was), take in zip(members, ("theirs", "ours", None)):
+        b.run('UPDATE openfaith_edges SET "updatedAt" = now(), metadata = metadata || \'{"role": "leader"}\' WHERE '
+              '"sourceEntityId" || \'|\' || "targetEntityId" || \'|\' || "relationshipType" = %s', edge)
+        ident = ask_by_hand(c, "Membership", external, "edge", edge, "role", "leader", was)
+        c.ctl("review", *(("accept", ident, "--take", take) if take else ("reject", ident)))
+    c.settle(ORG, 60)
+    assert [(role_here(edge), there("Membership", external)["role"]) for external, edge, _ in members] == [
+        ("member", "member"), ("leader", "leader"), ("leader", "member")]
+
+
+def deleted_here(c, b):
+    """A row that is deleted for good, not only marked, may be deleted there as well; what lives again closes the question."""
+    person, external = b.people[20]
+    again, external_again = b.people[21]
+    for ident in (person, again):
+        b.run('UPDATE openfaith_people SET "deletedAt" = now(), "deletedBy" = \'user_1\' WHERE id = %s', ident)
+        c.query("INSERT INTO sync.work (org_id, adapter, direction, record_type, record_id) VALUES (%s, 'pco', 'out', 'person', %s)", ORG, ident)
+    c.settle(ORG, 60)
+    b.run("DELETE FROM openfaith_people WHERE id = %s", person)
+    b.run('UPDATE openfaith_people SET "deletedAt" = NULL, "deletedBy" = NULL WHERE id = %s', again)
+    done = c.ctl("review", "accept", review_of(c, "Person", external_again)[0], check=False)
+    assert done.returncode == EX_USAGE and "no longer so" in done.stderr and "accepted" not in done.stdout, done
+    assert "accepted" in c.ctl("review", "accept", review_of(c, "Person", external)[0]).stdout
+    c.settle(ORG, 60)
+    alive = {r["id"] for r in c.sim.dump(1, "Person")}
+    assert external not in alive and external_again in alive
 
 
 @test(timeout=240)
-def dead_letters():
-    """Five causes; replay by cause, twice is once; discard; masks."""
-    with Cluster("dead-letters", people=60, workers=1) as c:
-        c.connect(ORG, types=["Person"])
-        c.wait_active(ORG, 60)
+def every_question_can_be_settled():
+    with Cluster("reviews", people=60, workers=1, cdc=0) as c:
+        c.connect(ORG)
+        c.wait_active(ORG, 90)
         c.settle(ORG, 60)
         b = Both(c)
-        n = 300
-        before, first = replay(c, b, n)
-        c.settle(ORG, 90)
-        after = c.query('SELECT id, xmin::text FROM openfaith_people WHERE "orgId" = %s ORDER BY 1', ORG)
-        assert {x[0] for x in set(before) ^ set(after)} == {b.people[0][0]}, "what was the same is not written again"
-        assert b.name(b.people[0][0]) == "Newer"
-        assert c.value("SELECT count(*) FROM sync.journal WHERE org_id = %s AND rule = 'dead letter replayed' "
-                       "AND new ->> 'reason' = 'fixed' AND new ->> 'cause' = %s", ORG, first["cause"]) == first["count"]
-        left = n - first["count"]
-        assert c.value("SELECT count(*) FROM sync.work WHERE org_id = %s AND state = 'dead'", ORG) == left
-        lines = c.ctl("dlq", "export", ORG).stdout.splitlines()
-        assert len(lines) == left and all(json.loads(line)["org"] == ORG for line in lines)
-        b.run("UPDATE sync.work SET intent = '{\"sent\":{\"firstName\":\"Secret\"}}' WHERE org_id = %s AND record_id = %s", ORG,
-              json.loads(lines[0])["id"])
-        shown = ("dlq", "show", ORG, "pco", "Person", json.loads(lines[0])["id"])
-        assert "Secret" not in c.ctl(*shown).stdout and "***" in c.ctl(*shown).stdout
-        assert "Secret" in c.ctl(*shown, "--unmask").stdout
-        assert c.ctl("dlq", "discard", ORG, check=False).returncode == EX_USAGE, "why?"
-        assert c.ctl_json("dlq", "discard", ORG, "--reason", "test", "--since", "1h")["discarded"] == left
-        assert c.value("SELECT count(*) FROM sync.work WHERE org_id = %s AND state = 'dead'", ORG) == 0
+        c.ctl("set", ORG, "pco", "--strategy", "ask")
+        relations_are_asked_about(c, b)
+        c.ctl("set", ORG, "pco", "--strategy", "last_write_wins")
+        parts_are_asked_about(c, b)
+        deleted_here(c, b)

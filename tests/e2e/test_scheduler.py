@@ -180,3 +180,20 @@ def due_work_is_told_once_in_five_seconds():
             raise AssertionError("settled although work is due")
         except HarnessError:
             pass
+
+
+@test(timeout=60)
+def leases_of_stopped_connections():
+    """Leases that expired with a connection that was paused then are for ever the oldest: others are found all the same."""
+    with cluster("sched-leases") as c:
+        prepare(c)
+        connections(c, 6)
+        c.query("UPDATE sync.connection SET state = 'paused' WHERE org_id <> 'org-6'")
+        c.query("INSERT INTO sync.work (org_id, adapter, direction, record_type, record_id, state, lease_until) "
+                "SELECT 'org-' || o, 'pco', 'in', 'Person', r::text, 'leased', now() - o * interval '1 hour' "
+                "FROM generate_series(1, 5) o, generate_series(1, 20) r")
+        c.query("INSERT INTO sync.work (org_id, adapter, direction, record_type, record_id, state, lease_until) "
+                "VALUES ('org-6', 'pco', 'in', 'Person', '1', 'leased', now() - interval '5 seconds')")
+        c.add_scheduler(OF_SCHEDULER_BATCH="50")
+        wait_until(lambda: c.value("SELECT count(*) FROM sync.schedule WHERE kind = 'work'") == 1, 10, "the one that goes on is told")
+        assert c.value("SELECT org_id FROM sync.schedule WHERE kind = 'work'") == "org-6"

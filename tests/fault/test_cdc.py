@@ -4,7 +4,9 @@ order, whatever is killed, in both gears."""
 import contextlib
 import glob
 import json
+import os
 import random
+import re
 import shutil
 import subprocess
 import threading
@@ -13,6 +15,7 @@ import urllib.request
 from collections import defaultdict
 
 from harness import Cluster, wait_until
+from procs import REPO
 from runner import test
 
 WANTED = ("o1", "o2", "o3")
@@ -441,6 +444,26 @@ def delivered_before_visible():
         wait_read(c, 10)
 
 
+@test(timeout=60)
+def settle_waits_for_the_reader():
+    """What is committed while no reader runs is owed all the same; where none has ever run nothing is waited for."""
+    with cluster("cdc-settle", kafka="mock") as c:
+        prepare(c, ("o1",))
+
+        def is_owed():
+            told = c.ctl_json("settle", "--timeout", "1", check=False)
+            return "changes in the WAL" in {item["what"] for item in told["owed"]}
+        assert not is_owed()
+        proc = c.add_cdc()
+        proc.wait_log("cdc.gear", 20)
+        assert proc.stop() == 0
+        c.query('INSERT INTO openfaith_people (id, "orgId", "createdAt") VALUES (\'person_1\', \'o1\', now())')
+        assert is_owed()
+        proc.start()
+        wait_read(c)
+        wait_until(lambda: not is_owed(), 20, "it is read", interval=0.5)
+
+
 @test(timeout=120)
 def slot_lost():
     """The slot is gone and 0.1 % of the rows changed meanwhile, some deleted: exactly those are told, and at most 1 % of all."""
@@ -515,6 +538,161 @@ def publication_dropped():
         wait_until(lambda: "person_3" in told(), 10, "the next change", interval=0.3)
         assert c.value("SELECT count(*) FROM pg_publication_tables WHERE pubname = 'openfaith_cdm'") > 10
         wait_read(c)
+
+
+@test(timeout=120)
+def falls_behind_within_a_transaction():
+    """The broker is away while transactions of many rows are being read; the reader falls behind and goes on in the other gear, from
+    the beginning of what it had half read: nothing is missing, and nothing keeps the last position from being confirmed."""
+    with cluster("cdc-behind", kafka="mock", settings={"logical_decoding_work_mem": "64MB"},
+                 env={"OF_CDC_IN_FLIGHT": "50", "OF_CDC_CATCHUP_BYTES": str(1 << 20)}) as c:
+        prepare(c)
+        proc = c.add_cdc()
+        proc.wait_log('"state":"stream"', 20)
+
+        def write(name, rows):
+            c.query('INSERT INTO openfaith_people (id, "orgId", "createdAt") '
+                    "SELECT %s || i, 'o' || 1 + i %% 3, now() FROM generate_series(1, %s) i", f"person_{name}_", rows)
+            return {f"person_{name}_{i}" for i in range(1, rows + 1)}
+        want = write("before", 1)
+        wait_read(c)
+        c.kafka.proc.pause()
+        want |= write("first", 15000) | write("second", 15000)
+        wait_until(lambda: metric(c, proc, "openfaith_cdc_behind_bytes") > 1 << 20, 20, "the reader is behind", interval=0.2)
+        c.kafka.proc.resume()
+        proc.wait_log('"state":"batches"', 60)
+        wait_read(c)
+        assert metric(c, proc, "openfaith_cdc_rows_per_second") > 100
+        want |= write("after", 1)
+        wait_read(c, 20)
+        wait_until(lambda: metric(c, proc, "openfaith_cdc_oldest_unconfirmed_seconds") == 0, 10, "nothing is open", interval=0.3)
+        found = {event["id"] for _, _, event in changes(c)}
+        assert found == want, (len(found), sorted(want - found)[:5])
+
+
+def told(c, op=None):
+    return {event["id"] for _, _, event in changes(c) if op in (None, event["op"])}
+
+
+@test(timeout=150)
+def table_left_out():
+    """A table is out of the publication for a while: what is written in it meanwhile is found by comparing, whoever puts that right, when,
+    and whether or not a reader runs; also what was written by a transaction that was open then."""
+    with cluster("cdc-left-out", kafka="mock") as c:
+        prepare(c, ("o1",))
+        for role in ("openfaith_scheduler", "openfaith_worker", "openfaith_operator", "openfaith_cdc"):
+            c.query(f"CREATE ROLE {role} LOGIN NOSUPERUSER")
+        c.query(grants())
+        url = c.pg.url(c.database).replace("openfaith@", "openfaith_cdc@")
+        proc = c.add_cdc(OF_DATABASE_URL=url)  # may not change publications
+        proc.wait_log("cdc.gear", 20)
+
+        def leave_out():
+            c.query("ALTER PUBLICATION openfaith_cdm DROP TABLE openfaith_people")
+
+        def write(ident, db=None):
+            with contextlib.nullcontext(db) if db else contextlib.closing(c.db()) as to, to.cursor() as cur:
+                cur.execute('INSERT INTO openfaith_people (id, "orgId", "createdAt") VALUES (%s, \'o1\', now())', (ident,))
+
+        def found(*idents):
+            wait_until(lambda: set(idents) <= told(c), 30, f"{idents} are told", interval=0.5)
+        # migrate, while the reader runs; with a transaction that began before
+        leave_out()
+        write("person_1")
+        wait_read(c)
+        other = c.db()
+        other.autocommit = False
+        write("person_2", other)
+        assert "tables and columns set" in c.ctl("migrate").stdout
+        time.sleep(4)
+        assert "person_2" not in told(c)
+        other.commit()
+        other.close()
+        found("person_1", "person_2")
+        wait_until(lambda: c.value("SELECT repair IS NULL FROM sync.cdc_state"), 20, "nothing is owed", interval=0.2)
+        # migrate, while none runs
+        assert proc.stop() == 0
+        leave_out()
+        write("person_3")
+        c.ctl("migrate")
+        proc.start()
+        found("person_3")
+        wait_until(lambda: c.value("SELECT repair IS NULL FROM sync.cdc_state"), 20, "nothing is owed", interval=0.2)
+        # its owner, by hand: the reader has seen that it was wrong, also if another one goes on
+        assert proc.stop() == 0
+        leave_out()
+        write("person_4")
+        proc.start()
+        proc.wait_log("its owner has to run this", 20)
+        wait_until(lambda: c.value("SELECT repair ->> 'wait' FROM sync.cdc_state") == "bad", 10, "it is remembered")
+        proc.kill9()
+        sql = [line for line in proc.log_text().splitlines() if "ALTER PUBLICATION" in line]
+        c.query(json.loads(sql[0])["reason"])
+        proc.start()
+        found("person_4")
+        proc.killed = False
+
+
+def grants():
+    with open(os.path.join(REPO, "README.md"), encoding="utf-8") as text:
+        return re.search(r"## Roles and grants.*?```sql\n(.*?)```", text.read(), re.S).group(1)
+
+
+@test(timeout=120)
+def relations_lost():
+    """The slot is gone, and edges that say a relation were deleted meanwhile, which leaves no row and no link behind: the record whose
+    relation it was is told, others are not. What is owed from a horizon of another timeline is all."""
+    with cluster("cdc-relations", kafka="mock") as c:
+        prepare(c, ("o1",))
+        proc = c.add_cdc()
+        proc.wait_log("cdc.gear", 20)
+        c.query('INSERT INTO openfaith_people (id, "orgId", "createdAt") SELECT \'person_\' || i, \'o1\', now() FROM generate_series(1, 9) i')
+        c.query("INSERT INTO sync.external_link (org_id, adapter, external_type, external_id, kind, state, entity_type, entity_id) "
+                "SELECT 'o1', 'pco', 'Person', i::text, 'entity', 'linked', 'person', 'person_' || i FROM generate_series(1, 9) i")
+        # 1: has it still, 2 and 3: had it (3: agreed only), 4: was agreed to have none
+        c.query("INSERT INTO sync.base (org_id, link_id, seen, agreed) SELECT 'o1', id, "
+                "CASE WHEN external_id = '3' THEN '{}' ELSE '{\"_rel\": {\"one\": \"Person/9\"}}' END::jsonb, "
+                "CASE external_id WHEN '3' THEN '{\"_rel\": {\"one\": \"Person/9\"}}' "
+                "WHEN '4' THEN '{\"_rel\": {\"one\": null}}' END::jsonb FROM sync.external_link WHERE external_id <= '4'")
+        c.query('INSERT INTO openfaith_edges ("orgId", "sourceEntityId", "sourceEntityTypeTag", "targetEntityId", "targetEntityTypeTag", '
+                '"relationshipType", "createdAt") SELECT \'o1\', \'person_\' || i, \'person\', \'person_9\', \'person\', '
+                "'person_has_one', now() FROM generate_series(1, 3) i")
+        time.sleep(2.5)
+        c.query("UPDATE openfaith_people SET name = 'x' WHERE id = 'person_8'")  # may be told: it is near the horizon
+        wait_read(c)
+        assert proc.stop() == 0
+        c.query("SELECT pg_drop_replication_slot('openfaith')")
+        c.query("DELETE FROM openfaith_edges WHERE \"sourceEntityId\" IN ('person_2', 'person_3')")
+        proc.start()
+        proc.wait_log("cdc.repaired", 60)
+        wait_read(c)
+        assert told(c, "r") - {"person_8"} == {"person_2", "person_3"}, told(c, "r")
+        # of another timeline a horizon says nothing
+        assert proc.stop() == 0
+        c.query("UPDATE sync.cdc_state SET timeline = 77, repair = '{\"horizon\": \"4000000000\"}'")
+        proc.start()
+        proc.wait_log("cdc.repaired", 60)
+        assert told(c, "r") >= {f"person_{i}" for i in range(1, 10)}, told(c, "r")
+
+
+@test(timeout=90)
+def repair_asked_anew():
+    """Asked for while the first page of a repair is on its way, a repair begins anew."""
+    with cluster("cdc-anew", kafka="mock") as c:
+        prepare(c, ("o1",))
+        proc = c.add_cdc()
+        proc.wait_log("cdc.gear", 20)
+        c.query('INSERT INTO openfaith_people (id, "orgId", "createdAt") VALUES (\'person_1\', \'o1\', now())')
+        wait_read(c)
+        c.kafka.proc.pause()
+        c.query("UPDATE sync.cdc_state SET repair = '{}'")
+        wait_until(lambda: c.value("SELECT repair ->> 'step' FROM sync.cdc_state") == "0", 20, "it has begun", interval=0.1)
+        time.sleep(1)
+        c.query("UPDATE sync.cdc_state SET repair = '{}'")
+        c.kafka.proc.resume()
+        proc.wait_log("cdc.repaired", 30)
+        found = [event["id"] for _, _, event in changes(c) if event["op"] == "r"]
+        assert found == ["person_1"] * 2, found
 
 
 @test(timeout=150)

@@ -102,7 +102,7 @@ static void test_migrate(void **state)
     expect_problem(db, "run openfaithctl migrate");
     expect_problem(db, "table \"openfaith_people\" is missing");
     char *text = migrate(db);
-    assert_string_equal(text, "applied 0001_sync\napplied 0002_openfaith\napplied 0003_work_out\n");
+    assert_string_equal(text, "applied 0001_sync\napplied 0002_openfaith\napplied 0003_work_out\napplied 0004_relation_refs\n");
     free(text);
     expect_good(db);
     text = migrate(db);

@@ -4,4 +4,4 @@
 INSERT INTO sync.work AS w (org_id, adapter, direction, record_type, record_id, state, reason, error, error_class, place, attempts)
 VALUES ($1, '', 'msg', $2, $3, 'dead', 'not understood', $4, $5, $6, 1)
 ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE
-    SET state = 'dead', error = excluded.error, error_class = excluded.error_class, place = excluded.place
+    SET state = 'dead', due_at = now(), error = excluded.error, error_class = excluded.error_class, place = excluded.place

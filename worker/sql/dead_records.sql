@@ -4,5 +4,5 @@ INSERT INTO sync.work AS w (org_id, adapter, direction, record_type, record_id, 
 SELECT DISTINCT ON (x.t, x.i) $1, $2, 'in', x.t, x.i, 'dead', x.p, x.c, $7, 1, 'bad record'
 FROM unnest($3::text[], $4::text[], $5::text[], $6::text[]) AS x (t, i, p, c)
 ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE
-    SET state = 'dead', place = excluded.place, error = excluded.error, error_class = excluded.error_class,
+    SET state = 'dead', due_at = now(), place = excluded.place, error = excluded.error, error_class = excluded.error_class,
         attempts = w.attempts + 1
