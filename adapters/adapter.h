@@ -249,7 +249,8 @@ struct of_adapter {
                                   void (*fn)(void *arg, const char *kept_id, const char *removed_id, struct of_wall at), void *arg,
                                   bool *ret_has_next, struct of_err *err);
     /* What an HTTP answer means: OF_OK for 2xx, else fills err (code, class, http_status, retry_after_ms, words without
-     * values). 404 gives OF_E_NOT_FOUND, 401 OF_E_AUTH, 402/403 OF_E_DENIED, 429 OF_E_THROTTLED, 5xx and HTML OF_E_REMOTE. */
+     * values). 404 gives OF_E_NOT_FOUND, and so does a refusal because a record that the request names is not there (its
+     * http_status is another one then); 401 OF_E_AUTH, 402/403 OF_E_DENIED, 429 OF_E_THROTTLED, 5xx and HTML OF_E_REMOTE. */
     enum of_code (*classify)(int status, const char *content_type, const char *retry_after, const char *body, size_t len,
                              struct of_err *err);
     /* The name under which the system counts requests of these credentials: app_id, or client and account. */

@@ -8,6 +8,8 @@
 
 /* Answers: what was sent is agreed on, the rest of the answer is a read like any other. */
 
+enum { NAMED_TRIES = 6 };
+
 /* --- before a create --- */
 
 static enum of_code lock_record(struct of_push_item *it, struct of_pg *db, const char *tag, const char *id, struct of_err *err)
@@ -564,18 +566,50 @@ enum of_code of_push_failed(struct of_push_item *it, struct of_pg *db, const str
     return of_push_later(it, db, &l, err);
 }
 
+static enum of_code read_ref(struct of_apply *a, const struct of_json *ref, struct of_err *err)
+{
+    const char *text = of_json_text(ref); /* Person/12 */
+    const char *slash = text ? strchr(text, '/') : NULL;
+    char type[64] = "";
+    if (!slash || (size_t)(slash - text) >= sizeof type) {
+        return OF_OK;
+    }
+    memcpy(type, text, (size_t)(slash - text));
+    const char *id = slash + 1;
+    return of_type_find(a->conn->adapter, type) ? of_apply_hint(a, type, &id, 1, "read", 0, err) : OF_OK;
+}
+
+/* Whoever the refused record names is read: one of them is gone. */
+static enum of_code read_named(const struct of_push_item *it, struct of_apply *a, struct of_err *err)
+{
+    for (const struct of_json *n = of_json_first(of_json_get(it->plan.sent, "_rel")); n; n = of_json_next(n)) {
+        OF_TRY(read_ref(a, n, err));
+    }
+    for (const struct of_json *many = of_json_first(of_json_get(it->plan.sent, "_many")); many; many = of_json_next(many)) {
+        for (const struct of_json *n = of_json_first(many); n; n = of_json_next(n)) {
+            OF_TRY(read_ref(a, n, err));
+        }
+    }
+    return OF_OK;
+}
+
 /* 404 to a change: the record, or the one it belongs to, is read, which decides what became of it; the row waits for that. */
 static enum of_code missing(struct of_push_item *it, struct of_apply *a, struct of_err *err)
 {
     const struct of_push_plan *p = &it->plan;
     const struct of_conf *conf = a->w->conf;
+    bool named = it->err.http_status != 0 && it->err.http_status != 404 && it->err.http_status != 410;
+    if (named && it->attempts >= NAMED_TRIES) { /* they are there: something else is wrong with it */
+        return of_push_failed(it, a->db, &it->err, err);
+    }
+    OF_TRY(named ? read_named(it, a, err) : OF_OK);
     const char *id = p->verb == OF_VERB_CREATE ? p->parent : p->ext;
     const char *type = p->verb == OF_VERB_CREATE ? p->type->with : p->type->name;
-    if (id[0] && type) {
+    if (id[0] && type && !named) {
         OF_TRY(of_apply_hint(a, type, &id, 1, "read", 0, err));
     }
     struct of_err why = OF_ERR_INIT;
-    (void)of_err_set(&why, OF_E_NOT_FOUND, "not found there; it is read");
+    (void)of_err_set(&why, OF_E_NOT_FOUND, named ? "a record that it names is not found there; they are read" : "not found there; it is read");
     /* until the second look, or a person, has decided whether it is gone */
     const struct of_push_later wait = {.state = "waiting",
                                        .ms = conf->second_look_ms + of_backoff_ms(conf, it->attempts),

@@ -146,6 +146,18 @@ static bool means_denied(const char *hint)
     return hint && (strcmp(hint, "PELICAN") == 0 || strcmp(hint, "TRASH_PANDA") == 0);
 }
 
+/* 422 because a record that it names is not there, merged away as a rule: no word about the record itself. */
+static bool names_nobody(const struct of_json *root)
+{
+    for (const struct of_json *e = of_json_first(of_json_get(root, "errors")); e; e = of_json_next(e)) {
+        const char *code = of_json_text(of_json_get(e, "code"));
+        if (code && strcmp(code, "attribute_resource_not_found") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum of_code code_of(int status, bool json, bool html, const char *hint)
 {
     if (status == 429) {
@@ -186,7 +198,8 @@ enum of_code of_pco_classify(int status, const char *content_type, const char *r
     }
     add_note(&notes, "", html ? "an HTML page" : NULL);
     add_note(&notes, "", !html && status >= 200 && status <= 299 ? "no JSON" : NULL);
-    enum of_code code = of_err_set(err, code_of(status, json, html, hint), "HTTP %d%s%s", status,
+    bool nobody = status == 422 && names_nobody(root);
+    enum of_code code = of_err_set(err, nobody ? OF_E_NOT_FOUND : code_of(status, json, html, hint), "HTTP %d%s%s", status,
                                    notes.len > 0 ? ": " : "", of_buf_text(&notes));
     of_buf_done(&notes);
     if (err) {

@@ -53,6 +53,11 @@ static const struct {
     {422, "application/json", NULL, ERRORS("'status':422,'title':'ann@example.org','code':'Ann Lee','source':{'parameter':'a b'}"),
      OF_E_REJECTED, 0, "HTTP 422"},
     {422, "application/json", NULL, "{'errors':'x'}", OF_E_REJECTED, 0, "HTTP 422"},
+    {422, "application/json", NULL,
+     ERRORS("'status':'422','title':'Validation Error','source':{'parameter':'person'}},{'status':'422',"
+            "'title':'Attribute Resource Not Found','code':'attribute_resource_not_found','source':{'parameter':'person_id'}"),
+     OF_E_NOT_FOUND, 0,
+     "HTTP 422: Validation Error, parameter person, Attribute Resource Not Found, attribute_resource_not_found, parameter person_id"},
     {429, "application/json", "19", ERRORS("'code':'429','title':'Too Many Requests','detail':'118 of 100'"), OF_E_THROTTLED,
      19000, "HTTP 429: Too Many Requests"},
     {429, "text/html", "3", "<html>", OF_E_THROTTLED, 3000, NULL},
