@@ -1,8 +1,9 @@
 -- The repair owed for slot $1 waits, since tables are published that were not: what a transaction wrote in them before is not in the
--- stream, and it may still be open, so that comparing would not see it either. Once those that were open are over, it begins.
+-- stream, and it may still be open, so that comparing would not see it either. Once all that began before this one are over (a snapshot's
+-- end would not do: it leaves out what began last), it begins.
 -- params: 1
 UPDATE sync.cdc_state
-SET repair = CASE repair ->> 'wait' WHEN 'new' THEN jsonb_build_object('wait', pg_snapshot_xmax(pg_current_snapshot())::text)
+SET repair = CASE repair ->> 'wait' WHEN 'new' THEN jsonb_build_object('wait', pg_current_xact_id()::text)
                                     ELSE '{}' END
 WHERE slot = $1::text
   AND CASE repair ->> 'wait' WHEN 'new' THEN true
