@@ -108,7 +108,7 @@ static void test_migrate(void **state)
     text = migrate(db);
     assert_string_equal(text, "");
     free(text);
-    assert_int_equal(number(db, "t_versions", "SELECT count(*) FROM sync.schema_version WHERE length(sha256) = 64"), 3);
+    assert_int_equal(number(db, "t_versions", "SELECT count(*) FROM sync.schema_version WHERE length(sha256) = 64"), 4);
     /* a fresh row has the model's defaults */
     script(db, "INSERT INTO public.\"openfaith_phoneNumbers\" (id, \"orgId\", \"createdAt\") VALUES ('p', 'o', now())");
     assert_int_equal(number(db, "t_defaults", "SELECT count(*) FROM public.\"openfaith_phoneNumbers\" WHERE _tag = 'phoneNumber' "
