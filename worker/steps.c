@@ -122,7 +122,8 @@ static enum of_go enter(struct of_phase_job *pj, const char *step, const char *e
     enum of_code code = of_apply_begin(&a, err);
     if (code == OF_OK) {
         code = also ? lock_run(pj, db, err) : OF_OK;
-        if (strcmp(step, "match") == 0 || strcmp(step, "create") == 0 || strcmp(step, "populate") == 0) {
+        bool pushed = strcmp(step, "done") == 0 && strcmp(pj->step, "push") == 0; /* what it counted was its own */
+        if (strcmp(step, "match") == 0 || strcmp(step, "create") == 0 || strcmp(step, "populate") == 0 || pushed) {
             OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
             struct of_pgargs args = OF_PGARGS_INIT;
             of_pg_arg_text(&args, pj->conn->org);
@@ -132,7 +133,7 @@ static enum of_go enter(struct of_phase_job *pj, const char *step, const char *e
             if (code == OF_OK) {
                 fresh = strcmp(step, "match") == 0 ? of_pgres_i64(res, 0, 2) == 0 : fresh;
                 pj->total = of_pgres_i64(res, 0, 0);
-                pj->processed = fresh || strcmp(step, "create") == 0 ? of_pgres_i64(res, 0, 2) : 0;
+                pj->processed = fresh || strcmp(step, "create") == 0 ? of_pgres_i64(res, 0, 2) : pushed ? pj->total : 0;
             }
         } else if (strcmp(step, "push") == 0) { /* counted as they are found */
             pj->processed = 0;

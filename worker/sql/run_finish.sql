@@ -8,7 +8,7 @@ WITH r AS (
         AND NOT EXISTS (SELECT FROM sync.phase p WHERE p.run_id = r.id AND p.step NOT IN ('done', 'error'))
         AND NOT EXISTS (SELECT FROM sync.work w WHERE w.org_id = r.org_id AND w.adapter = r.adapter AND w.direction = 'in'
                             AND w.state IN ('ready', 'leased') AND w.priority = 0)
-    RETURNING r.id, r.org_id, r.adapter, coalesce(r.server_date, r.started_at) - interval '5 minutes' AS polled
+    RETURNING r.id, r.org_id, r.adapter, r.kind, coalesce(r.server_date, r.started_at) - interval '5 minutes' AS polled
 ), made AS (
     INSERT INTO sync.schedule (org_id, adapter, kind, generation, period_s, due_at)
     SELECT r.org_id, r.adapter, m.kind, c.generation, m.period_s, sync.next_moment(r.org_id, r.adapter, m.kind, m.period_s, now())
@@ -28,6 +28,8 @@ WITH r AS (
 )
 UPDATE sync.status s SET state = CASE WHEN p.step = 'error' THEN 'error' ELSE 'active' END,
     error = CASE WHEN p.step = 'error' THEN p.error ELSE s.error END,
+    processed = CASE WHEN r.kind = 'reconcile' OR p.total IS NULL THEN s.processed ELSE p.processed END,
+    total = CASE WHEN r.kind = 'reconcile' OR p.total IS NULL THEN s.total ELSE p.total END,
     last_successful_poll = CASE WHEN p.step = 'error' THEN s.last_successful_poll
                                 ELSE greatest(s.last_successful_poll, r.polled) END, updated_at = now()
 FROM r JOIN sync.phase p ON p.run_id = r.id
