@@ -5,7 +5,7 @@ import json
 import time
 
 from before import typeid
-from harness import Cluster
+from harness import Cluster, wait_until
 from runner import test
 
 ORG = "conflict-church"
@@ -245,14 +245,21 @@ def before_it_is_sent():
             c.settle(ORG, 60)
             last = [r for r in c.sim.dump(1, "Person") if r["id"] == b.people[i][1]][0]["attributes"]["last_name"]
             return asks(c, b.people[i][1], since), last, b.both(i)
-        c.ctl("set", ORG, "pco", "--strategy", "chms_wins")
+
+        def strategy(text):
+            """Settings make a poll due at once, which would read the edits before they are sent."""
+            c.ctl("set", ORG, "pco", "--strategy", text)
+            b.run("UPDATE sync.schedule SET due_at = now() + interval '1 day' WHERE kind IN ('poll', 'reconcile')")
+            wait_until(lambda: c.value("SELECT count(*) FROM sync.schedule WHERE wanted > done") == 0, 30, "polls to end", 0.1)
+
+        strategy("chms_wins")
         found = both_change(0)
         assert found == (["GET", "PATCH"], "Kept0", ("There0", "There0")), found
-        c.ctl("set", ORG, "pco", "--strategy", "last_write_wins,Person.firstName=ask")
+        strategy("last_write_wins,Person.firstName=ask")
         found = both_change(1)
         assert found == (["GET", "PATCH"], "Kept1", ("Here1", "There1")), found
         assert len([r for r in c.ctl_json("review", "list", ORG) if r["kind"] == "conflict"]) == 1
-        c.ctl("set", ORG, "pco", "--strategy", "Person.firstName=default")
+        strategy("Person.firstName=default")
         found = both_change(2)
         assert found == (["PATCH"], "Kept2", ("Here2", "Here2")), found
         # an edit that waited, and one there that is newer than it
@@ -266,11 +273,11 @@ def before_it_is_sent():
         assert b.both(3) == ("There3", "There3") and asks(c, b.people[3][1], since) == ["GET", "PATCH"], b.both(3)
         text = c.ctl("explain", ORG, b.people[3][0], "firstName").stdout
         assert "last_write_wins, theirs newer" in text and "Here3" in text, text
-        c.ctl("set", ORG, "pco", "--strategy", "openfaith_wins")
+        strategy("openfaith_wins")
         found = both_change(4, "1 hour")
         assert found == (["PATCH"], "Kept4", ("Here4", "Here4")), found
         # gone there when it is read
-        c.ctl("set", ORG, "pco", "--strategy", "chms_wins")
+        strategy("chms_wins")
         c.sim.do("DELETE", f"/people/v2/people/{b.people[5][1]}")
         b.here(b.people[5][0], firstName="Gone")
         c.settle(ORG, 60)
