@@ -609,7 +609,8 @@ static enum of_code missing(struct of_push_item *it, struct of_apply *a, struct 
         OF_TRY(of_apply_hint(a, type, &id, 1, "read", 0, err));
     }
     struct of_err why = OF_ERR_INIT;
-    (void)of_err_set(&why, OF_E_NOT_FOUND, named ? "a record that it names is not found there; they are read" : "not found there; it is read");
+    (void)of_err_set(&why, OF_E_NOT_FOUND, "%s",
+                     named ? "a record that it names is not found there; they are read" : "not found there; it is read");
     /* until the second look, or a person, has decided whether it is gone */
     const struct of_push_later wait = {.state = "waiting",
                                        .ms = conf->second_look_ms + of_backoff_ms(conf, it->attempts),
