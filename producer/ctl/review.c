@@ -341,13 +341,14 @@ static const struct of_type *type_of(const struct review *v)
     return a != NULL && v->r.type != NULL ? of_type_find(a, v->r.type) : NULL;
 }
 
-/* About a relation, or about a record that has no entity of its own: an edge (a membership) or a value of a person's field. */
+/* About a relation, or about a record that has no entity of its own: an edge (a membership), or a value that they did not take. What
+ * both sides made of a custom field is named by its key, and is a field of the person. */
 static bool is_about_part(const struct review *v)
 {
     const struct of_type *t = type_of(v);
     char group[16];
     (void)split_field(v->field, group);
-    return group[0] != '\0' || (t != NULL && t->kind != OF_KIND_ENTITY);
+    return group[0] != '\0' || (t != NULL && (t->kind == OF_KIND_EDGE || (t->kind == OF_KIND_VALUE && strcmp(v->field, "value") == 0)));
 }
 
 /* One relation of ours that they know, or none: what was seen can say that. */
