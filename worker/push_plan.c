@@ -242,7 +242,8 @@ static enum of_code lacks(struct of_push_item *it, struct of_pg *db, const char 
 {
     struct of_err why = OF_ERR_INIT;
     (void)of_err_set(&why, OF_E_INVALID, "they want a %s, and ours has none that they know", key);
-    return of_push_lacks(it, db, "dead", &why, err);
+    /* what belongs to nobody (its person was deleted before it went) is nothing to send; an edge to somebody asks for it again */
+    return of_push_lacks(it, db, it->plan.type->owned ? NULL : "dead", &why, err);
 }
 
 static enum of_code plan_create(struct of_push_item *it, struct of_pg *db, const struct of_json *row, enum of_push_next *ret,
@@ -285,8 +286,12 @@ static enum of_code plan_unlinked(struct of_push_item *it, struct of_pg *db, con
 {
     bool may = false;
     *ret = PUSH_NEXT_OVER;
-    if (it->intent) {
-        return of_push_resume(it, db, ret, err);
+    if (it->intent) { /* what was made below somebody who is gone by now went too */
+        const char *parent = of_json_text(of_json_get(it->intent, "parent"));
+        bool gone = false;
+        (void)of_strcopy(it->plan.parent, sizeof it->plan.parent, parent ? parent : "");
+        OF_TRY(parent_is_gone(it, db, it->plan.type, &gone, err));
+        return gone ? of_push_done(it, db, err) : of_push_resume(it, db, ret, err);
     }
     if (!of_pgres_bool(res, 0, 1) || of_pgres_bool(res, 0, 9)) {
         return never_linked(it, db, err);

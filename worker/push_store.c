@@ -566,7 +566,7 @@ enum of_code of_push_failed(struct of_push_item *it, struct of_pg *db, const str
     return of_push_later(it, db, &l, err);
 }
 
-static enum of_code read_ref(struct of_apply *a, const struct of_json *ref, struct of_err *err)
+static enum of_code read_ref(struct of_apply *a, struct of_pgarr *refs, const struct of_json *ref, struct of_err *err)
 {
     const char *text = of_json_text(ref); /* Person/12 */
     const char *slash = text ? strchr(text, '/') : NULL;
@@ -574,22 +574,31 @@ static enum of_code read_ref(struct of_apply *a, const struct of_json *ref, stru
     if (!slash || (size_t)(slash - text) >= sizeof type) {
         return OF_OK;
     }
-    memcpy(type, text, (size_t)(slash - text));
+    (void)of_strcopy(type, (size_t)(slash - text) + 1, text);
     const char *id = slash + 1;
+    of_pgarr_text(refs, text);
     return of_type_find(a->conn->adapter, type) ? of_apply_hint(a, type, &id, 1, "read", 0, err) : OF_OK;
 }
 
-/* Whoever the refused record names is read: one of them is gone. */
-static enum of_code read_named(const struct of_push_item *it, struct of_apply *a, struct of_err *err)
+/* Whoever the refused record names is read: one of them is gone. *ret_any: one of them is known to be, or under suspicion. */
+static enum of_code read_named(const struct of_push_item *it, struct of_apply *a, bool *ret_any, struct of_err *err)
 {
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *refs = of_pgarr_new(OF_PG_TEXT);
     for (const struct of_json *n = of_json_first(of_json_get(it->plan.sent, "_rel")); n; n = of_json_next(n)) {
-        OF_TRY(read_ref(a, n, err));
+        OF_TRY(read_ref(a, refs, n, err));
     }
     for (const struct of_json *many = of_json_first(of_json_get(it->plan.sent, "_many")); many; many = of_json_next(many)) {
         for (const struct of_json *n = of_json_first(many); n; n = of_json_next(n)) {
-            OF_TRY(read_ref(a, n, err));
+            OF_TRY(read_ref(a, refs, n, err));
         }
     }
+    struct of_pgargs args = OF_PGARGS_INIT;
+    int64_t rows = 0;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_array(&args, refs);
+    OF_TRY(of_pg_run_count(a->db, &of_sql_named_missing, &args, &rows, err));
+    *ret_any = rows > 0;
     return OF_OK;
 }
 
@@ -599,10 +608,11 @@ static enum of_code missing(struct of_push_item *it, struct of_apply *a, struct 
     const struct of_push_plan *p = &it->plan;
     const struct of_conf *conf = a->w->conf;
     bool named = it->err.http_status != 0 && it->err.http_status != 404 && it->err.http_status != 410;
-    if (named && it->attempts >= NAMED_TRIES) { /* they are there: something else is wrong with it */
+    bool any = true;
+    OF_TRY(named ? read_named(it, a, &any, err) : OF_OK);
+    if (!any && it->attempts >= NAMED_TRIES) { /* they are all there: something else is wrong with it */
         return of_push_failed(it, a->db, &it->err, err);
     }
-    OF_TRY(named ? read_named(it, a, err) : OF_OK);
     const char *id = p->verb == OF_VERB_CREATE ? p->parent : p->ext;
     const char *type = p->verb == OF_VERB_CREATE ? p->type->with : p->type->name;
     if (id[0] && type && !named) {
@@ -615,7 +625,8 @@ static enum of_code missing(struct of_push_item *it, struct of_apply *a, struct 
     const struct of_push_later wait = {.state = "waiting",
                                        .ms = conf->second_look_ms + of_backoff_ms(conf, it->attempts),
                                        .attempts = it->attempts + 1,
-                                       .why = &why};
+                                       .why = &why,
+                                       .keep_intent = it->asks == PUSH_RECENT}; /* until its parent is known to be gone */
     return of_push_later(it, a->db, &wait, err);
 }
 
@@ -717,7 +728,7 @@ static enum of_code settle(struct of_push_item *it, struct of_apply *a, bool *re
         why.cls = OF_CLASS_RETRY;
         return of_push_failed(it, a->db, &why, err);
     }
-    if (gone && (it->asks == PUSH_WRITE || it->asks == PUSH_LOOK)) {
+    if (gone && (it->asks != PUSH_FOLLOW)) {
         return missing(it, a, err);
     }
     return of_push_failed(it, a->db, &it->err, err);

@@ -17,6 +17,9 @@ EDITS = 5000
 # the programs' defaults, in ms; leases and the session are those of the harness: no clock of the outage depends on them
 TIMES = {"OF_BACKOFF_MS": 1000, "OF_BACKOFF_MAX_MS": 300000, "OF_WAITING_RECHECK_MS": 600000, "OF_SECOND_LOOK_MS": 600000,
          "OF_STALLED_MS": 300000, "OF_PROBE_MS": 60000, "OF_POLL_LATE_MS": 300000, "OF_PUSH_LOOK_MS": 10000}
+# of 100 edits at the church
+THERE = {"edit": 45, "add": 6, "edit_contact": 17, "add_contact": 8, "edit_datum": 12, "edit_household": 6, "add_donation": 4,
+         "edit_donation": 2}
 
 
 def scaled():
@@ -27,7 +30,12 @@ def work_there(c, edits):
     """People at the church go on by its own pages, which the API's outage does not touch."""
     begin = time.monotonic()
     for n in range(50):
-        c.sim.edits("mixed", edits // 50)
+        for op, weight in THERE.items():
+            c.sim.edits(op, edits * weight // 5000)
+        if n % 5 == 0:  # few enough that nobody has to be asked about a large share
+            c.sim.edits("delete", 1)
+            c.sim.edits("merge", 1)
+            c.sim.edits("delete_contact", 1)
         time.sleep(max(0.0, begin + (n + 1) * HOUR_S * 0.8 / 50 - time.monotonic()))
 
 
