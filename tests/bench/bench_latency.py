@@ -47,7 +47,7 @@ def clock_offset(c):
     return best[1] + best[0] / 2 - best[2] / 1000, best[0]
 
 
-def edits(c, people, rate, seconds):
+def edits(c, people, rate, seconds, word="Edit"):
     """Edits at the rate, by several writers: {mark: (begun, committed)} in our seconds."""
     done, lock = {}, threading.Lock()
 
@@ -62,9 +62,9 @@ def edits(c, people, rate, seconds):
                     time.sleep(ahead)
                 begun = time.monotonic()
                 cur.execute('UPDATE openfaith_people SET "firstName" = %s, "updatedAt" = now(), "updatedBy" = \'user_1\' WHERE id = %s',
-                            (f"Edit {i}", people[i % len(people)][0]))
+                            (f"{word} {i}", people[i % len(people)][0]))
                 with lock:
-                    done[f"Edit {i}"] = (begun, time.monotonic())
+                    done[f"{word} {i}"] = (begun, time.monotonic())
         db.close()
     writers = [threading.Thread(target=write, args=(n,)) for n in range(WRITERS)]
     for writer in writers:
@@ -84,19 +84,29 @@ def main():
     parser.add_argument("--rate", type=int, default=200)
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--kafka", choices=("real", "mock"), default="real")
+    parser.add_argument("--statements", action="store_true", help="the statements with the most total time")
     args = parser.parse_args()
     with harness.Cluster("bench-latency", kafka=args.kafka, orgs=args.orgs, people=PEOPLE, workers=2, fast=False, quick=False,
-                         log_level="warn") as c:
+                         log_level="warn", start=False) as c:
+        if args.statements:
+            c.pg.settings.update({"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track_planning": "on"})
+        c.start()
         people = connect(c, args.orgs)
-        edits(c, people, args.rate, 5)  # connections, plans and Kafka's metadata are there after these
+        edits(c, people, args.rate, 5, "Warm")  # connections, plans and Kafka's metadata are there after these
         c.settle(timeout=120)
         c.sim.reset_ledger()
         c.sim.keep_bodies()
         zero, trip = clock_offset(c)
+        if args.statements:
+            c.query("CREATE EXTENSION pg_stat_statements; SELECT pg_stat_statements_reset()")
         account = figures.CpuAccount(c).begin()
         done = edits(c, people, args.rate, args.seconds)
         c.settle(timeout=120)
         used, machine = account.end()
+        if args.statements:
+            for row in c.query("SELECT round(total_exec_time), round(total_plan_time), calls, plans, rows, left(regexp_replace(query, "
+                               "'\\s+', ' ', 'g'), 150) FROM pg_stat_statements ORDER BY total_exec_time + total_plan_time DESC LIMIT 15"):
+                print("  %s ms at work, %s ms planning, %s calls, %s plans, %s rows: %s" % row)
         arrived = {}
         for e in c.sim.writes():
             body = e.get("body")
