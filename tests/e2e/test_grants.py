@@ -8,7 +8,7 @@ from procs import REPO
 from runner import test
 
 ORG = "grants-church"
-ROLES = ("openfaith_scheduler", "openfaith_worker", "openfaith_operator", "openfaith_cdc")
+ROLES = ("openfaith_scheduler", "openfaith_worker", "openfaith_operator", "openfaith_cdc", "openfaith_reviewer")
 
 
 def grants():
@@ -16,6 +16,25 @@ def grants():
         block = re.search(r"## Roles and grants.*?```sql\n(.*?)```", text.read(), re.S)
     assert block, "README.md has no SQL block of grants"
     return block.group(1)
+
+
+def decisions(c, reviewer):
+    """What is decided about people: with a role that sees them and writes none of their data."""
+    person, ident = c.query("SELECT entity_id, external_id FROM sync.external_link WHERE org_id = %s AND external_type = 'Person' "
+                            "AND state = 'linked' ORDER BY id LIMIT 1", ORG)[0]
+    email = c.value("SELECT entity_id FROM sync.external_link WHERE org_id = %s AND external_type = 'Email' AND state = 'linked' "
+                    "ORDER BY id LIMIT 1", ORG)
+    for words in (["explain", ORG, person], ["push", ORG, "pco", person], ["unlink", ORG, "pco", "Person", ident],
+                  ["link", ORG, "pco", person, "Person", ident], ["work", "retry", ORG], ["work", "release", ORG], ["dlq", "stats", ORG],
+                  ["dlq", "replay", ORG], ["dlq", "export", ORG]):
+        c.ctl(*words, env=reviewer)
+    c.query('UPDATE openfaith_emails SET "deletedAt" = now(), "deletedBy" = \'user_1\' WHERE id = %s', email)
+    c.settle(ORG, 60)
+    asked = [r for r in c.ctl_json("review", "list", ORG) if r["kind"] == "delete"]
+    assert [r["entityId"] for r in asked] == [email], asked
+    c.ctl("review", "show", asked[0]["review"], env=reviewer)
+    c.ctl("review", "accept", asked[0]["review"], env=reviewer)
+    c.settle(ORG, 60)
 
 
 @test(timeout=120)
@@ -42,6 +61,7 @@ def as_in_the_readme():
         c.wait_active(ORG, 60)
         c.settle(ORG, 60)
         c.assert_mirror(ORG)
+        decisions(c, c.env(OF_DATABASE_URL=url["openfaith_reviewer"]))
         # a slot that was lost: made anew, and what changed found by comparing
         reader.stop()
         c.query("SELECT pg_drop_replication_slot('openfaith')")

@@ -31,19 +31,19 @@ WITH me AS MATERIALIZED (
     WHERE x.tag <> 'edge'
         AND (x.edge IS NULL OR NOT EXISTS (SELECT FROM caps k WHERE k.adapter = c.adapter AND k.kind = 'edge' AND k.takes
             AND k.tag = split_part(x.edge, '|', 3) AND k.type = ANY (c.types)))
-        AND (x.xid IS NULL OR x.xid <> ALL (ARRAY(
-            SELECT b.write_xid FROM sync.base b WHERE b.org_id = x.org AND b.link_id = l.id AND b.write_xid IS NOT NULL
-            UNION ALL
-            SELECT b.write_xid FROM sync.external_link v CROSS JOIN LATERAL (SELECT b.write_xid FROM sync.base b
-                WHERE b.org_id = x.org AND b.link_id = v.id LIMIT 1) b
-            WHERE v.org_id = x.org AND v.adapter = c.adapter AND v.entity_id = x.id AND v.kind = 'value'
-                AND b.write_xid IS NOT NULL
-            UNION ALL
-            SELECT b.write_xid FROM unnest(ARRAY[split_part(x.edge, '|', 1), split_part(x.edge, '|', 2)]) AS o (id)
-            CROSS JOIN LATERAL (SELECT v.id FROM (SELECT * FROM sync.external_link v WHERE v.entity_id = o.id AND v.org_id = x.org
-                AND v.kind = 'entity' AND v.state = 'linked' OFFSET 0) v WHERE v.adapter = c.adapter LIMIT 1) v
-            CROSS JOIN LATERAL (SELECT b.write_xid FROM sync.base b WHERE b.org_id = x.org AND b.link_id = v.id LIMIT 1) b
-            WHERE x.edge IS NOT NULL AND b.write_xid IS NOT NULL)))
+        /* one after the other, and most are our own by the first: a first sync says so of every row that it has made */
+        AND CASE WHEN x.xid IS NULL THEN true
+            WHEN EXISTS (SELECT FROM sync.base b WHERE b.org_id = x.org AND b.link_id = l.id AND b.write_xid = x.xid) THEN false
+            WHEN x.edge IS NOT NULL AND EXISTS (
+                SELECT FROM unnest(ARRAY[split_part(x.edge, '|', 1), split_part(x.edge, '|', 2)]) AS o (id)
+                CROSS JOIN LATERAL (SELECT v.id FROM (SELECT * FROM sync.external_link v WHERE v.entity_id = o.id AND v.org_id = x.org
+                    AND v.kind = 'entity' AND v.state = 'linked' OFFSET 0) v WHERE v.adapter = c.adapter LIMIT 1) v
+                CROSS JOIN LATERAL (SELECT b.write_xid FROM sync.base b WHERE b.org_id = x.org AND b.link_id = v.id LIMIT 1) b
+                WHERE b.write_xid = x.xid) THEN false
+            ELSE NOT EXISTS (SELECT FROM sync.external_link v
+                CROSS JOIN LATERAL (SELECT b.write_xid FROM sync.base b WHERE b.org_id = x.org AND b.link_id = v.id LIMIT 1) b
+                WHERE v.org_id = x.org AND v.adapter = c.adapter AND v.entity_id = x.id AND v.kind = 'value' AND b.write_xid = x.xid)
+            END
 ), g AS MATERIALIZED (
     SELECT x.*, c.adapter, k.type
     FROM x
