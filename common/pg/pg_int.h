@@ -8,6 +8,7 @@
 
 #include "common/base/buf.h"
 #include "common/pg/pg.h"
+#include "common/time/time.h"
 
 OF_DEFINE_CLEANUP(PGresult, PQclear, of_pgresult_done)
 
@@ -39,6 +40,7 @@ struct of_pg {
     PGconn *conn;
     bool broken;
     int deadline_ms;
+    struct of_boot planned_at; /* of the pool: its plans are no older */
     struct of_pgstmts stmts;
 };
 

@@ -9,6 +9,9 @@
 #include "common/pg/pg_int.h"
 #include "common/time/time.h"
 
+/* A plan is kept so long at most: one that was made on an empty table must not stand until ANALYZE comes by. */
+#define PLANS_MS 15000
+
 struct of_pgpool {
     char *url, *application, *setup;
     pthread_mutex_t lock;
@@ -109,8 +112,23 @@ static enum of_code of_pgpool_open(struct of_pgpool *pool, struct of_pg **ret, s
             return code;
         }
     }
+    db->planned_at = of_boot_now();
     *ret = db;
     return OF_OK;
+}
+
+static bool of_pgpool_is_usable(struct of_pg *db)
+{
+    struct of_boot now = of_boot_now();
+    if (!of_pg_idle_check(db)) {
+        return false;
+    }
+    if (now.ms - db->planned_at.ms < PLANS_MS) {
+        return true;
+    }
+    struct of_err ignored = OF_ERR_INIT;
+    db->planned_at = now;
+    return of_pg_exec(db, "DISCARD PLANS", "discard plans", NULL, &ignored) == OF_OK;
 }
 
 enum of_code of_pgpool_get(struct of_pgpool *pool, int wait_ms, struct of_pg **ret, struct of_err *err)
@@ -119,7 +137,7 @@ enum of_code of_pgpool_get(struct of_pgpool *pool, int wait_ms, struct of_pg **r
     if (!of_pgpool_reserve(pool, wait_ms, &db)) {
         return of_err_set(err, OF_E_BUSY, "all %d database connections are in use", pool->max);
     }
-    if (db && !of_pg_idle_check(db)) {
+    if (db && !of_pgpool_is_usable(db)) {
         of_pg_free(db);
         db = NULL;
     }

@@ -3,8 +3,8 @@
 -- to the definition. A field with checkboxes has a record, and so a row, for each value; every other field one.
 WITH f AS MATERIALIZED (
     SELECT f.key, f.type, l.external_type || '/' || l.external_id AS ref FROM public.openfaith_fields f
-    JOIN LATERAL (SELECT l.external_type, l.external_id FROM sync.external_link l WHERE l.entity_id = f.id AND l.org_id = $1
-        AND l.adapter = $2 AND l.kind = 'entity' AND l.state = 'linked' LIMIT 1) l ON true
+    JOIN LATERAL (SELECT l.external_type, l.external_id FROM (SELECT * FROM sync.external_link l WHERE l.entity_id = f.id
+        AND l.org_id = $1 AND l.kind = 'entity' AND l.state = 'linked' OFFSET 0) l WHERE l.adapter = $2 LIMIT 1) l ON true
     WHERE f."orgId" = $1 AND f.source = $2 AND f."deletedAt" IS NULL
 ), p AS MATERIALIZED (
     SELECT p.id, p."customFields" FROM public.openfaith_people p
@@ -16,9 +16,10 @@ WITH f AS MATERIALIZED (
 ), theirs AS (
     SELECT p.id, f.key, f.type, v.value FROM p
     CROSS JOIN LATERAL (SELECT coalesce(b.agreed, b.seen) ->> 'value' AS value, b.seen -> '_rel' ->> $5 AS ref
-        FROM sync.external_link l CROSS JOIN LATERAL (SELECT * FROM sync.base b WHERE b.org_id = $1 AND b.link_id = l.id LIMIT 1) b
-        WHERE l.org_id = $1 AND l.adapter = $2 AND l.entity_id = p.id AND l.kind = 'value' AND l.external_type = $3
-            AND l.state = 'linked') v
+        FROM (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.entity_id = p.id
+            AND l.kind IN ('edge', 'value') OFFSET 0) l
+        CROSS JOIN LATERAL (SELECT * FROM sync.base b WHERE b.org_id = $1 AND b.link_id = l.id LIMIT 1) b
+        WHERE l.kind = 'value' AND l.external_type = $3 AND l.state = 'linked') v
     JOIN f ON f.ref = v.ref
     WHERE v.value IS NOT NULL
 ), d AS (
