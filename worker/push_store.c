@@ -489,23 +489,38 @@ enum of_code of_push_created(struct of_push_item *it, struct of_apply *a, const 
     return journal(it, a, r->id, "created there", err);
 }
 
+/* A read that was being applied when this was planned may have changed the base since: what it says now counts. */
+static enum of_code base_now(struct of_push_item *it, struct of_apply *a, struct of_err *err)
+{
+    struct of_push_plan *p = &it->plan;
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_int8(&args, p->link);
+    OF_TRY(of_pg_run(a->db, &of_sql_push_base_now, &args, &res, err));
+    of_json_freep(&p->seen);
+    of_json_freep(&p->agreed);
+    OF_TRY(of_push_json(res, 0, 0, &p->seen, err));
+    OF_TRY(of_push_json(res, 0, 1, &p->agreed, err));
+    a->read_seq = of_pgres_i64(res, 0, 2);
+    return OF_OK;
+}
+
 static enum of_code updated(struct of_push_item *it, struct of_apply *a, const struct of_record *r, struct of_err *err)
 {
     struct of_push_plan *p = &it->plan;
     OF_CLEANUP(of_json_freep) struct of_json *answer = NULL;
-    int64_t push_seq = 0;
     OF_TRY(of_json_parse(r->body, r->body_len, OF_PUSH_BODY_MAX, &answer, err));
-    OF_TRY(numbers(a, &push_seq, err));
+    OF_TRY(journal(it, a, p->ext, "sent", err)); /* what it replaced is what was planned against */
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, a->conn->org);
     of_pg_arg_text(&args, a->conn->adapter_name);
     of_pg_arg_text(&args, p->type->name);
     of_pg_arg_text(&args, p->ext);
-    of_pg_arg_int8(&args, push_seq);
-    OF_TRY(of_pg_run(a->db, &of_sql_push_touch, &args, NULL, err));
+    OF_TRY(of_pg_run(a->db, &of_sql_push_touch, &args, NULL, err)); /* waits for whoever applies a read of it */
+    OF_TRY(base_now(it, a, err));
     OF_TRY(agree(it, a, r, p->link, p->seen, p->agreed, p->sent, err));
-    OF_TRY(dropped(it, a, p->ext, answer, err));
-    return journal(it, a, p->ext, "sent", err);
+    return dropped(it, a, p->ext, answer, err);
 }
 
 static enum of_code deleted(struct of_push_item *it, struct of_apply *a, struct of_err *err)

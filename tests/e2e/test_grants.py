@@ -1,21 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The grants that README.md lists are enough, for each program."""
-import os
-import re
-
 from harness import Cluster
-from procs import REPO
 from runner import test
 
 ORG = "grants-church"
-ROLES = ("openfaith_scheduler", "openfaith_worker", "openfaith_operator", "openfaith_cdc", "openfaith_reviewer")
-
-
-def grants():
-    with open(os.path.join(REPO, "README.md"), encoding="utf-8") as text:
-        block = re.search(r"## Roles and grants.*?```sql\n(.*?)```", text.read(), re.S)
-    assert block, "README.md has no SQL block of grants"
-    return block.group(1)
 
 
 def decisions(c, reviewer):
@@ -42,11 +30,8 @@ def as_in_the_readme():
     """A whole sync, with every program under its own role."""
     with Cluster("grants", people=150, start=False) as c:
         c.start_servers()
-        for role in ROLES:
-            c.query(f"CREATE ROLE {role} LOGIN NOSUPERUSER")
         c.migrate()
-        c.query(grants())
-        url = {role: c.pg.url(c.database).replace("openfaith@", f"{role}@") for role in ROLES}
+        url = c.create_roles()
         c.add_scheduler(OF_DATABASE_URL=url["openfaith_scheduler"])
         c.add_worker(OF_DATABASE_URL=url["openfaith_worker"])
         reader = c.add_cdc(OF_DATABASE_URL=url["openfaith_cdc"])

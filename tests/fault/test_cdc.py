@@ -15,7 +15,6 @@ import urllib.request
 from collections import defaultdict
 
 from harness import Cluster, wait_until
-from procs import REPO
 from runner import test
 
 WANTED = ("o1", "o2", "o3")
@@ -580,11 +579,7 @@ def table_left_out():
     and whether or not a reader runs; also what was written by a transaction that was open then."""
     with cluster("cdc-left-out", kafka="mock") as c:
         prepare(c, ("o1",))
-        for role in ("openfaith_scheduler", "openfaith_worker", "openfaith_operator", "openfaith_cdc"):
-            c.query(f"CREATE ROLE {role} LOGIN NOSUPERUSER")
-        c.query(grants())
-        url = c.pg.url(c.database).replace("openfaith@", "openfaith_cdc@")
-        proc = c.add_cdc(OF_DATABASE_URL=url)  # may not change publications
+        proc = c.add_cdc(OF_DATABASE_URL=c.create_roles()["openfaith_cdc"])  # may not change publications
         proc.wait_log("cdc.gear", 20)
 
         def leave_out():
@@ -631,11 +626,6 @@ def table_left_out():
         proc.start()
         found("person_4")
         proc.killed = False
-
-
-def grants():
-    with open(os.path.join(REPO, "README.md"), encoding="utf-8") as text:
-        return re.search(r"## Roles and grants.*?```sql\n(.*?)```", text.read(), re.S).group(1)
 
 
 @test(timeout=120)

@@ -18,7 +18,7 @@ import urllib.error
 import urllib.request
 
 import compare
-from procs import (HarnessError, Proc, Sandbox, Skip, build_dir, free_port, handle_signals,  # noqa: F401 re-exported
+from procs import (REPO, HarnessError, Proc, Sandbox, Skip, build_dir, free_port, handle_signals,  # noqa: F401 re-exported
                    program, tail, wait_until)
 from servers import Kafka, MockKafka, Postgres, broker_answers  # noqa: F401 re-exported
 
@@ -415,6 +415,17 @@ class Cluster:
             except Exception as cause:  # the text of a failure must not hide the failure
                 out.append(f"{title}: {str(cause).splitlines()[0] if str(cause) else cause!r}")
         return "\n".join(out)
+
+    def create_roles(self):
+        """The roles and grants that README.md lists: role -> its URL. After migrate()."""
+        with open(os.path.join(REPO, "README.md"), encoding="utf-8") as text:
+            block = re.search(r"## Roles and grants.*?```sql\n(.*?)```", text.read(), re.S)
+        assert block, "README.md has no SQL block of grants"
+        roles = sorted(set(re.findall(r"\bopenfaith_[a-z]+(?=;)", block.group(1))))
+        for role in roles:
+            self.query(f"CREATE ROLE {role} LOGIN NOSUPERUSER")
+        self.query(block.group(1))
+        return {role: self.pg.url(self.database).replace("openfaith@", f"{role}@") for role in roles}
 
     # -- looking ------------------------------------------------------------------------------------------------------
     def db(self):
