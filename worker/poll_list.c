@@ -370,9 +370,9 @@ static enum of_code write_page(struct of_apply *a, const struct of_poll_list *l,
     OF_TRY(of_apply_begin(a, err));
     enum of_code code = write_mergers(a, l, page, err);
     code = code == OF_OK ? of_apply_stage_all(a, records, page->page.n_records, err) : code;
+    (void)OF_FAILPOINT("worker.poll_staged");
     code = code == OF_OK && a->n_fresh > 0 ? of_apply_records(a, a->fresh, a->n_fresh, err) : code;
     code = code == OF_OK ? of_apply_dead(a, page->page.bad, page->page.n_bad, err) : code;
-    (void)OF_FAILPOINT("worker.poll_before_commit");
     code = code == OF_OK ? of_pg_commit(a->db, err) : code;
     if (code != OF_OK) {
         of_pg_rollback(a->db);

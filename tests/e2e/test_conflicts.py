@@ -288,7 +288,7 @@ def before_it_is_sent():
 def sent_while_a_read_is_applied():
     """A change is planned while a poll that read the same record has not committed: its answer is compared with what the poll left."""
     with Cluster("conflict-beside", people=60, workers=0) as c:
-        c.add_worker(OF_FAILPOINTS="worker.poll_before_commit=sleep:1500", OF_EXECUTORS=8)
+        c.add_worker(OF_FAILPOINTS="worker.poll_staged=sleep:3000", OF_EXECUTORS=8)
         c.connect(ORG, types=["Person"])
         c.wait_active(ORG, 60)
         c.ctl("set", ORG, "pco", "--strategy", "openfaith_wins")
@@ -298,8 +298,9 @@ def sent_while_a_read_is_applied():
         b.there(external, last_name="There")  # and with it `name`, which cannot be sent
         since = len(c.sim.requests(1))
         c.ctl("poll", ORG, "pco")
-        wait_until(lambda: c.value("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND query ILIKE '%%sync.%%' "
-                                   "AND xact_start < now() - interval '100 ms'") or 0, 30, "the poll to be about to commit", 0.02)
+        wait_until(lambda: not c.value("WITH l AS (SELECT FROM sync.external_link WHERE org_id = %s AND external_type = 'Person' "
+                                       "AND external_id = %s FOR UPDATE SKIP LOCKED) SELECT count(*) FROM l", ORG, external),
+                   30, "the poll to have staged it", 0.02)
         b.here(person, firstName="Here")
         wait_until(lambda: "PATCH" in asks(c, external, since), 30, "it to be sent", 0.02)
         assert c.value('SELECT "lastName" FROM openfaith_people WHERE id = %s', person) != "There", "the poll has committed: too late"
