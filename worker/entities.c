@@ -29,6 +29,22 @@ const char *of_relation_edge(const struct of_adapter *a, const struct of_type *t
                                : of_edge_type(target->entity, key, t->entity, buf, 128);
 }
 
+void of_edge_record_of(const struct of_adapter *a, const struct of_type *t, struct of_edge_record *ret)
+{
+    int n = 0;
+    for (const struct of_relation *r = t->relations; r && r->key && n < 2; r++) {
+        if (r->kind == OF_REL_END) {
+            ret->tags[n] = of_type_find(a, r->target)->entity;
+            ret->ends[n++] = r;
+        }
+    }
+    OF_BUG_ON(n != 2);
+    ret->key = ret->ends[1]->edge_key ? ret->ends[1]->edge_key : ret->ends[1]->key;
+    ret->first_is_source = of_edge_a_is_source(ret->tags[0], ret->tags[1]);
+    (void)of_edge_type(ret->tags[ret->first_is_source ? 0 : 1], ret->key, ret->tags[ret->first_is_source ? 1 : 0], ret->rtype,
+                       sizeof ret->rtype);
+}
+
 /* Rows are found key by key (LATERAL … LIMIT 1) and written by INSERT … ON CONFLICT on the whole key: on a young table, which has no
  * statistics, the planner takes every prefix of a key for one row, and any join it may choose freely ends in scanning it all. */
 

@@ -60,5 +60,14 @@ const struct of_type_sql *of_type_sql(const struct of_type *t);
 /* relationshipType of a relation of t, and whether the record itself is the source. buf of 128 bytes. */
 const char *of_relation_edge(const struct of_adapter *a, const struct of_type *t, const struct of_relation *r, char *buf,
                              bool *ret_self_is_source);
+/* The edge that a record of a type of kind EDGE is: its two ends as the mapping names them, their tags, relationshipType and -Key. */
+struct of_edge_record {
+    const struct of_relation *ends[2];
+    const char *tags[2];
+    const char *key;
+    bool first_is_source;
+    char rtype[128];
+};
+void of_edge_record_of(const struct of_adapter *a, const struct of_type *t, struct of_edge_record *ret);
 
 #endif

@@ -283,6 +283,32 @@ static struct of_pgarr *own_relations(const struct of_apply *a, const struct of_
     return types;
 }
 
+static enum of_code move_edges(struct of_apply *a, const struct of_type *type, const char *gone, const char *keeper, const char *by,
+                               struct of_err *err)
+{
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *own = own_relations(a, type);
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *types = of_pgarr_new(OF_PG_TEXT);
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *rtypes = of_pgarr_new(OF_PG_TEXT);
+    for (const struct of_type *t = a->conn->adapter->types; t->name; t++) {
+        if (t->kind == OF_KIND_EDGE && (t->verbs & OF_VERB_CREATE)) {
+            struct of_edge_record e;
+            of_edge_record_of(a->conn->adapter, t, &e);
+            of_pgarr_text(types, t->name);
+            of_pgarr_text(rtypes, e.rtype);
+        }
+    }
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, gone);
+    of_pg_arg_text(&args, keeper);
+    of_pg_arg_text(&args, by);
+    of_pg_arg_array(&args, own);
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_array(&args, types);
+    of_pg_arg_array(&args, rtypes);
+    return of_pg_run(a->db, &of_sql_merged_edges, &args, NULL, err);
+}
+
 enum of_code of_apply_merged(struct of_apply *a, const struct of_type *type, const char *kept, const char *removed,
                              struct of_err *err)
 {
@@ -306,14 +332,7 @@ enum of_code of_apply_merged(struct of_apply *a, const struct of_type *type, con
         OF_TRY(of_pg_run(a->db, &of_sql_merged_records, &records, NULL, err));
     }
     if (gone && keeper) {
-        OF_CLEANUP(of_pgarr_freep) struct of_pgarr *own = own_relations(a, type);
-        struct of_pgargs move = OF_PGARGS_INIT;
-        of_pg_arg_text(&move, a->conn->org);
-        of_pg_arg_text(&move, gone);
-        of_pg_arg_text(&move, keeper);
-        of_pg_arg_text(&move, by);
-        of_pg_arg_array(&move, own);
-        OF_TRY(of_pg_run(a->db, &of_sql_merged_edges, &move, NULL, err));
+        OF_TRY(move_edges(a, type, gone, keeper, by, err));
     }
     if (gone && !keeper) {
         struct of_pgargs again = OF_PGARGS_INIT;

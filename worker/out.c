@@ -23,24 +23,6 @@ static struct {
 
 /* --- constant tables --- */
 
-/* The edge that a record of a type of kind EDGE is. */
-static void edge_type_of(const struct of_adapter *a, const struct of_type *t, char *buf, size_t size)
-{
-    const struct of_relation *ends[2] = {NULL, NULL};
-    int n = 0;
-    for (const struct of_relation *r = t->relations; r && r->key && n < 2; r++) {
-        if (r->kind == OF_REL_END) {
-            ends[n++] = r;
-        }
-    }
-    OF_BUG_ON(n != 2);
-    const char *tag_a = of_type_find(a, ends[0]->target)->entity;
-    const char *tag_b = of_type_find(a, ends[1]->target)->entity;
-    const char *key = ends[1]->edge_key ? ends[1]->edge_key : ends[1]->key;
-    bool a_is_source = of_edge_a_is_source(tag_a, tag_b);
-    (void)of_edge_type(a_is_source ? tag_a : tag_b, key, a_is_source ? tag_b : tag_a, buf, size);
-}
-
 /* What lives with its parent is asked for with it: only below a parent that is linked. */
 static void below_linked_parent(const struct of_adapter *a, const struct of_type *t, struct of_buf *b)
 {
@@ -89,17 +71,17 @@ static void make_ask(const struct of_adapter *a, const struct of_type *t)
 
 static void add_type(const struct of_adapter *a, const struct of_type *t)
 {
-    char rtype[128] = "";
+    struct of_edge_record e;
     if (!t->entity) {
         return;
     }
     if (t->kind == OF_KIND_EDGE) {
-        edge_type_of(a, t, rtype, sizeof rtype);
+        of_edge_record_of(a, t, &e);
     }
     of_pgarr_text(caps.adapters, a->name);
     of_pgarr_text(caps.types, t->name);
     of_pgarr_text(caps.kinds, of_kind_name(t->kind));
-    of_pgarr_text(caps.tags, t->kind == OF_KIND_EDGE ? rtype : t->entity);
+    of_pgarr_text(caps.tags, t->kind == OF_KIND_EDGE ? e.rtype : t->entity);
     of_pgarr_bool(caps.takes, t->verbs != 0);
     of_pgarr_bool(caps.makes, t->verbs & OF_VERB_CREATE);
     if (t->verbs != 0) {

@@ -45,22 +45,9 @@ static enum of_code hint_entities(struct of_phase_job *pj, struct of_pg *db, str
 
 static enum of_code hint_edges(struct of_phase_job *pj, struct of_pg *db, struct of_pgres **ret, struct of_err *err)
 {
-    const struct of_adapter *a = pj->conn->adapter;
-    const struct of_relation *ends[2] = {NULL, NULL};
-    int n = 0;
-    for (const struct of_relation *r = pj->type->relations; r && r->key && n < 2; r++) {
-        if (r->kind == OF_REL_END) {
-            ends[n++] = r;
-        }
-    }
-    OF_BUG_ON(n != 2);
-    const char *tag_a = of_type_find(a, ends[0]->target)->entity;
-    const char *tag_b = of_type_find(a, ends[1]->target)->entity;
-    const char *key = ends[1]->edge_key ? ends[1]->edge_key : ends[1]->key;
-    bool first = of_edge_a_is_source(tag_a, tag_b);
-    char rtype[128];
+    struct of_edge_record e;
     char src[OF_PUSH_ID_MAX];
-    (void)of_edge_type(first ? tag_a : tag_b, key, first ? tag_b : tag_a, rtype, sizeof rtype);
+    of_edge_record_of(pj->conn->adapter, pj->type, &e);
     const char *bar = strchr(pj->after, '|');
     (void)of_strcopy(src, bar ? (size_t)(bar - pj->after) + 1 : 1, pj->after);
     struct of_pgargs args = OF_PGARGS_INIT;
@@ -69,7 +56,7 @@ static enum of_code hint_edges(struct of_phase_job *pj, struct of_pg *db, struct
     of_pg_arg_text(&args, src);
     of_pg_arg_text(&args, bar ? bar + 1 : "");
     of_pg_arg_int8(&args, pj->w->conf->batch_rows);
-    of_pg_arg_text(&args, rtype);
+    of_pg_arg_text(&args, e.rtype);
     of_pg_arg_text(&args, pj->type->name);
     return of_pg_run(db, &of_sql_push_hint_edges, &args, ret, err);
 }

@@ -508,30 +508,18 @@ enum of_code of_values_apply(struct of_apply *a, const struct of_type *type, con
 
 enum of_code of_edge_records_apply(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, struct of_err *err)
 {
-    const struct of_relation *ends[2] = {NULL, NULL};
-    int n = 0;
-    for (const struct of_relation *r = type->relations; r && r->key && n < 2; r++) {
-        if (r->kind == OF_REL_END) {
-            ends[n++] = r;
-        }
-    }
-    OF_BUG_ON(n != 2);
-    const char *tag_a = of_type_find(a->conn->adapter, ends[0]->target)->entity;
-    const char *tag_b = of_type_find(a->conn->adapter, ends[1]->target)->entity;
-    const char *edge_key = ends[1]->edge_key ? ends[1]->edge_key : ends[1]->key;
-    bool a_is_source = of_edge_a_is_source(tag_a, tag_b);
-    char rtype[128];
-    (void)of_edge_type(a_is_source ? tag_a : tag_b, edge_key, a_is_source ? tag_b : tag_a, rtype, sizeof rtype);
+    struct of_edge_record e;
+    of_edge_record_of(a->conn->adapter, type, &e);
     char mode[2] = {a->conn->mode, '\0'};
     struct of_pgargs args = OF_PGARGS_INIT;
     base_args(a, type, ids, &args);
-    of_pg_arg_text(&args, ends[0]->key);
-    of_pg_arg_text(&args, ends[1]->key);
-    of_pg_arg_text(&args, tag_a);
-    of_pg_arg_text(&args, tag_b);
-    of_pg_arg_bool(&args, a_is_source);
-    of_pg_arg_text(&args, rtype);
-    of_pg_arg_text(&args, edge_key);
+    of_pg_arg_text(&args, e.ends[0]->key);
+    of_pg_arg_text(&args, e.ends[1]->key);
+    of_pg_arg_text(&args, e.tags[0]);
+    of_pg_arg_text(&args, e.tags[1]);
+    of_pg_arg_bool(&args, e.first_is_source);
+    of_pg_arg_text(&args, e.rtype);
+    of_pg_arg_text(&args, e.key);
     of_pg_arg_text(&args, mode);
     return of_pg_run(a->db, &of_sql_edge_records, &args, NULL, err);
 }
