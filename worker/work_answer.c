@@ -59,15 +59,18 @@ static enum of_code one_id(struct of_pgarr **ret, const char *id)
     return OF_OK;
 }
 
-/* "" if there is no such link. */
+/* "" if there is no such link. *ret_pending (NULL: not asked): it has been read, and that has not been applied. */
 static enum of_code link_state(struct of_work_job *wj, struct of_pg *db, const char *type, const char *id, char *state, size_t size,
-                               struct of_err *err)
+                               bool *ret_pending, struct of_err *err)
 {
     OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
     struct of_pgargs args = OF_PGARGS_INIT;
     of_work_args(wj, type, id, &args);
     OF_TRY(of_pg_run(db, &of_sql_link_state, &args, &res, err));
     (void)of_strcopy(state, size, of_pgres_rows(res) ? of_pgres_text(res, 0, 0) : "");
+    if (ret_pending) {
+        *ret_pending = of_pgres_rows(res) > 0 && of_pgres_bool(res, 0, 1);
+    }
     return OF_OK;
 }
 
@@ -83,13 +86,14 @@ enum of_code of_work_try_edges(struct of_work_job *wj, struct of_apply *a, struc
     OF_CLEANUP(of_pgres_freep) struct of_pgres *held = NULL;
     char state[24];
     int64_t tied = 0;
+    bool pending = false;
     struct of_pgargs hold = OF_PGARGS_INIT;
     of_work_args(wj, it->type_name, it->id, &hold);
     of_pg_arg_int8(&hold, it->fence);
     OF_TRY(of_pg_run(a->db, &of_sql_work_hold, &hold, &held, err));
     OF_TRY(one_id(&ids, it->id));
     OF_TRY(of_apply_edges(a, it->type, ids, NULL, &tied, err));
-    OF_TRY(link_state(wj, a->db, it->type->name, it->id, state, sizeof state, err));
+    OF_TRY(link_state(wj, a->db, it->type->name, it->id, state, sizeof state, &pending, err));
     bool linked = strcmp(state, "linked") == 0;
     if (linked && it->type->kind == OF_KIND_ENTITY) { /* whoever was merged away: the record names the kept one by now */
         OF_CLEANUP(of_pgres_freep) struct of_pgres *gone = NULL;
@@ -105,12 +109,12 @@ enum of_code of_work_try_edges(struct of_work_job *wj, struct of_apply *a, struc
             return of_pg_run(a->db, &of_sql_work_reread, &again, NULL, err);
         }
     }
-    *ret_done = it->type->kind == OF_KIND_ENTITY ? tied > 0 || !linked : linked || state[0] == '\0' || is_tombstone(state);
+    *ret_done = it->type->kind == OF_KIND_ENTITY ? tied > 0 || !linked : (linked && !pending) || state[0] == '\0' || is_tombstone(state);
     const char *slash = strchr(it->waits_for, '/');
     if (!*ret_done && slash) {
         char type[64] = "";
         (void)of_strcopy(type, OF_MIN(sizeof type, (size_t)(slash - it->waits_for) + 1), it->waits_for);
-        OF_TRY(link_state(wj, a->db, type, slash + 1, state, sizeof state, err));
+        OF_TRY(link_state(wj, a->db, type, slash + 1, state, sizeof state, NULL, err));
         *ret_done = is_tombstone(state) && it->type->kind != OF_KIND_ENTITY;
     }
     if (of_pgres_rows(held) == 0 || !of_pgres_bool(held, 0, 0)) {

@@ -245,6 +245,30 @@ def gone_for_good_or_not():
         c.assert_mirror(ORG)
 
 
+@test(timeout=120)
+def moved_to_somebody_new():
+    """A membership that is known names somebody who is not: it waits for that person, and is not done because it was tied before."""
+    with church("moved", people=60) as c:
+        row = c.query("SELECT external_id, entity_id FROM sync.external_link WHERE org_id = %s AND external_type = 'Membership' "
+                      "AND state = 'linked' ORDER BY 1 LIMIT 1", ORG)[0]
+        person = c.value("SELECT external_id FROM sync.external_link WHERE org_id = %s AND external_type = 'Person' AND entity_id = %s",
+                         ORG, row[1].split("|")[1])
+        keep = c.sim.do("POST", "/people/v2/people", {"first_name": "Ida", "last_name": "Kept"})["id"]
+        c.sim.merge(keep, person)
+        c.query("INSERT INTO sync.work (org_id, adapter, direction, record_type, record_id, reason) "
+                "VALUES (%s, 'pco', 'in', 'Membership', %s, 'read')", ORG, row[0])
+        c.settle(ORG)
+        found = c.value("SELECT entity_id FROM sync.external_link WHERE org_id = %s AND external_type = 'Person' AND external_id = %s",
+                        ORG, keep)
+        assert found, "the one whom it names has not been read"
+        tied = c.value("SELECT entity_id FROM sync.external_link WHERE org_id = %s AND external_type = 'Membership' AND external_id = %s",
+                       ORG, row[0])
+        assert tied.split("|")[1] == found, (tied, found)
+        poll(c)
+        reconcile(c)
+        c.assert_mirror(ORG)
+
+
 def some_people(c, n):
     return c.query("SELECT l.entity_id, l.external_id FROM sync.external_link l JOIN openfaith_people p ON p.id = l.entity_id "
                    "WHERE l.org_id = %s AND l.external_type = 'Person' AND l.state = 'linked' ORDER BY l.external_id LIMIT %s", ORG, n)
