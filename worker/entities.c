@@ -199,7 +199,8 @@ static void edge_ctes(const struct of_adapter *a, const struct of_type_sql *s, c
                "'edge', ref, now() + coalesce(current_setting('openfaith.waiting_recheck_ms', true)::int, 600000) "
                "* interval '1 millisecond' FROM r "
                "WHERE coalesce(other_state, 'unmatched') IN ('unmatched', 'ambiguous') ORDER BY external_id, ref "
-               "ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE SET gen = w.gen + 1, "
+               "ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE "
+               "SET gen = w.gen + (w.waits_for IS DISTINCT FROM excluded.waits_for)::int, " /* else whoever reads the one wakes the others */
                "waits_for = excluded.waits_for, state = CASE WHEN w.state IN ('waiting', 'parked') THEN excluded.state "
                "ELSE w.state END)",
                t->entity, t->entity, only, t->name, mode);

@@ -59,19 +59,38 @@ static enum of_code one_id(struct of_pgarr **ret, const char *id)
     return OF_OK;
 }
 
-/* "" if there is no such link. *ret_pending (NULL: not asked): it has been read, and that has not been applied. */
-static enum of_code link_state(struct of_work_job *wj, struct of_pg *db, const char *type, const char *id, char *state, size_t size,
-                               bool *ret_pending, struct of_err *err)
+struct link_state {
+    char state[24]; /* "" if there is no such link */
+    bool pending;   /* it has been read, and that has not been applied */
+    bool owed;      /* something is to be done for it */
+};
+
+static enum of_code link_state(struct of_work_job *wj, struct of_pg *db, const char *type, const char *id, struct link_state *ret,
+                               struct of_err *err)
 {
     OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
     struct of_pgargs args = OF_PGARGS_INIT;
     of_work_args(wj, type, id, &args);
     OF_TRY(of_pg_run(db, &of_sql_link_state, &args, &res, err));
-    (void)of_strcopy(state, size, of_pgres_rows(res) ? of_pgres_text(res, 0, 0) : "");
-    if (ret_pending) {
-        *ret_pending = of_pgres_rows(res) > 0 && of_pgres_bool(res, 0, 1);
-    }
+    bool is = of_pgres_rows(res) > 0;
+    (void)of_strcopy(ret->state, sizeof ret->state, is ? of_pgres_text(res, 0, 0) : "");
+    ret->pending = is && of_pgres_bool(res, 0, 1);
+    ret->owed = is && of_pgres_bool(res, 0, 2);
     return OF_OK;
+}
+
+/* Of what it waits for: Person/12. *ret_is false: it waits for no record. */
+static enum of_code target_state(struct of_work_job *wj, struct of_pg *db, const struct of_work_item *it, bool *ret_is,
+                                 struct link_state *ret, struct of_err *err)
+{
+    const char *slash = strchr(it->waits_for, '/');
+    char type[64] = "";
+    *ret_is = slash != NULL;
+    if (!slash) {
+        return OF_OK;
+    }
+    (void)of_strcopy(type, OF_MIN(sizeof type, (size_t)(slash - it->waits_for) + 1), it->waits_for);
+    return link_state(wj, db, type, slash + 1, ret, err);
 }
 
 static bool is_tombstone(const char *state)
@@ -84,17 +103,16 @@ enum of_code of_work_try_edges(struct of_work_job *wj, struct of_apply *a, struc
 {
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = NULL;
     OF_CLEANUP(of_pgres_freep) struct of_pgres *held = NULL;
-    char state[24];
+    struct link_state own;
     int64_t tied = 0;
-    bool pending = false;
     struct of_pgargs hold = OF_PGARGS_INIT;
     of_work_args(wj, it->type_name, it->id, &hold);
     of_pg_arg_int8(&hold, it->fence);
     OF_TRY(of_pg_run(a->db, &of_sql_work_hold, &hold, &held, err));
     OF_TRY(one_id(&ids, it->id));
     OF_TRY(of_apply_edges(a, it->type, ids, NULL, &tied, err));
-    OF_TRY(link_state(wj, a->db, it->type->name, it->id, state, sizeof state, &pending, err));
-    bool linked = strcmp(state, "linked") == 0;
+    OF_TRY(link_state(wj, a->db, it->type->name, it->id, &own, err));
+    bool linked = strcmp(own.state, "linked") == 0;
     if (linked && it->type->kind == OF_KIND_ENTITY) { /* whoever was merged away: the record names the kept one by now */
         OF_CLEANUP(of_pgres_freep) struct of_pgres *gone = NULL;
         struct of_pgargs args = OF_PGARGS_INIT;
@@ -109,13 +127,13 @@ enum of_code of_work_try_edges(struct of_work_job *wj, struct of_apply *a, struc
             return of_pg_run(a->db, &of_sql_work_reread, &again, NULL, err);
         }
     }
-    *ret_done = it->type->kind == OF_KIND_ENTITY ? tied > 0 || !linked : (linked && !pending) || state[0] == '\0' || is_tombstone(state);
-    const char *slash = strchr(it->waits_for, '/');
-    if (!*ret_done && slash) {
-        char type[64] = "";
-        (void)of_strcopy(type, OF_MIN(sizeof type, (size_t)(slash - it->waits_for) + 1), it->waits_for);
-        OF_TRY(link_state(wj, a->db, type, slash + 1, state, sizeof state, NULL, err));
-        *ret_done = is_tombstone(state) && it->type->kind != OF_KIND_ENTITY;
+    *ret_done = it->type->kind == OF_KIND_ENTITY ? tied > 0 || !linked
+                                                          : (linked && !own.pending) || own.state[0] == '\0' || is_tombstone(own.state);
+    if (!*ret_done) {
+        struct link_state other = {.state = ""};
+        bool is = false;
+        OF_TRY(target_state(wj, a->db, it, &is, &other, err));
+        *ret_done = is && is_tombstone(other.state) && it->type->kind != OF_KIND_ENTITY;
     }
     if (of_pgres_rows(held) == 0 || !of_pgres_bool(held, 0, 0)) {
         return OF_OK; /* somebody else has hinted it: it is looked at again */
@@ -238,10 +256,16 @@ static enum of_code still_waits(struct of_work_job *wj, struct of_apply *a, stru
                                 struct of_err *err)
 {
     struct of_err why = OF_ERR_INIT;
+    struct link_state other = {.state = ""};
+    bool is = false;
     if (it->waits_for[0] && strcmp(it->waits_for, asked_for) != 0) {
         return of_work_row_later(wj, a->db, it, "ready", 0, it->attempts, NULL, err);
     }
+    OF_TRY(target_state(wj, a->db, it, &is, &other, err));
     (void)of_err_set(&why, OF_E_NOT_FOUND, "%s is there but not linked", it->waits_for);
+    if (is && strcmp(other.state, "unmatched") == 0 && other.owed) { /* its turn comes, and wakes this one: unless it is just over */
+        return of_work_row_later(wj, a->db, it, "waiting", a->w->conf->waiting_recheck_ms, it->attempts, &why, err);
+    }
     return of_work_row_later(wj, a->db, it, "parked", 0, it->attempts, &why, err);
 }
 

@@ -5,6 +5,7 @@ import contextlib
 import random
 import time
 
+from before import typeid
 from harness import Cluster, wait_until
 from runner import test
 
@@ -267,6 +268,37 @@ def moved_to_somebody_new():
         poll(c)
         reconcile(c)
         c.assert_mirror(ORG)
+
+
+@test(timeout=120)
+def named_by_others_while_it_is_held_back():
+    """Somebody who is new there may be what a create of ours made, so it is left alone until that is known. Whatever names it waits
+    meanwhile, and does not ask for it again and again."""
+    with church("held", people=60, env={"OF_VISIBILITY_MS": "5000"}) as c:
+        removed, email = c.query(
+            "SELECT p.external_id, e.entity_id FROM sync.external_link e JOIN sync.external_link p ON p.org_id = e.org_id "
+            "AND p.external_type = 'Person' AND 'Person/' || p.external_id = e.link_metadata ->> 'parent' "
+            "WHERE e.external_type = 'Email' AND e.org_id = %s AND e.state = 'linked' ORDER BY 1, 2 LIMIT 1", ORG)[0]
+        c.sim.fault("lost", 1, match="POST /people/v2/people", times=1)
+        c.query('INSERT INTO openfaith_people (id, "orgId", "firstName", "lastName", "createdAt", "createdBy") '
+                "VALUES (%s, %s, 'Ada', 'Lost', now(), 'user_1')", typeid("person", 5), ORG)
+        wait_until(lambda: c.value("SELECT count(*) FROM sync.work WHERE intent IS NOT NULL"), 20, "it to be on its way", 0.02)
+        keep = c.sim.do("POST", "/people/v2/people", {"first_name": "Ida", "last_name": "Kept"})["id"]
+        c.sim.merge(keep, removed)
+        since = seq(c)
+        c.ctl("poll", ORG, "pco")
+        wait_until(lambda: c.value("SELECT count(*) FROM sync.work WHERE record_type = 'Email' AND waits_for = %s", f"Person/{keep}"), 20,
+                   "its e-mail address to wait", 0.02)
+        c.settle(ORG)
+        asked = [t for t in asked_since(c, since) if t.startswith(f"/people/v2/people/{keep}?")]
+        assert len(asked) <= 30, f"asked for {len(asked)} times"
+        person = c.value("SELECT entity_id FROM sync.external_link WHERE org_id = %s AND external_type = 'Person' AND external_id = %s",
+                         ORG, keep)
+        ends = c.query('SELECT "targetEntityId" FROM openfaith_edges WHERE "sourceEntityId" = %s AND "deletedAt" IS NULL', email)
+        assert ends == [(person,)], (ends, person)
+        poll(c)
+        reconcile(c)
+        c.assert_same(ORG)
 
 
 def some_people(c, n):

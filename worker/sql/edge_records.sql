@@ -27,6 +27,9 @@ WITH x AS MATERIALIZED (
     CROSS JOIN LATERAL (SELECT "deletedAt" IS NOT NULL AND coalesce("deletedBy", '') NOT LIKE 'sync:%' AS dropped
         FROM public.openfaith_edges WHERE "orgId" = $1 AND "sourceEntityId" = o.src AND "targetEntityId" = o.tgt
         AND "relationshipType" = $10 LIMIT 1 FOR NO KEY UPDATE) g
+), own AS MATERIALIZED ( -- as own_writes.sql; in the log before the edges are
+    SELECT pg_logical_emit_message(true, 'openfaith-sync', $2 || E'\n' || string_agg(ok.src || '|' || ok.tgt || '|' || $10, E'\n'))
+    FROM ok HAVING count(*) > 0
 ), e AS (
     INSERT INTO public.openfaith_edges AS e ("orgId", "sourceEntityId", "sourceEntityTypeTag", "targetEntityId",
         "targetEntityTypeTag", "relationshipType", metadata, "createdAt", "createdBy")
@@ -35,7 +38,7 @@ WITH x AS MATERIALIZED (
             THEN jsonb_build_object('relationshipKey', $11, 'source', $2 || '_direct') || (ok.staged - '_rel')
             ELSE coalesce((SELECT jsonb_object_agg(k.key, k.value) FROM jsonb_each(ok.staged - '_rel') k
                 WHERE k.value IS DISTINCT FROM ok.seen -> k.key), '{}') END, now(), 'sync:' || $2
-    FROM ok LEFT JOIN g ON g.src = ok.src AND g.tgt = ok.tgt
+    FROM ok LEFT JOIN g ON g.src = ok.src AND g.tgt = ok.tgt CROSS JOIN (SELECT count(*) FROM own) said
     WHERE ok.fresh OR NOT coalesce(g.dropped, false)
     ORDER BY ok.src, ok.tgt, length(ok.external_id) DESC, ok.external_id DESC
     ON CONFLICT ("orgId", "sourceEntityId", "targetEntityId", "relationshipType") DO UPDATE
@@ -64,4 +67,5 @@ SELECT $1, $2, 'in', $3, x.external_id,
 FROM x WHERE (astate IS DISTINCT FROM 'linked' OR pstate IS DISTINCT FROM 'linked')
     AND coalesce(astate, '') NOT IN ('deleted', 'merged_into') AND coalesce(pstate, '') NOT IN ('deleted', 'merged_into')
     AND aref IS NOT NULL AND pref IS NOT NULL
-ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE SET gen = w.gen + 1, waits_for = excluded.waits_for
+ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE
+    SET gen = w.gen + (w.waits_for IS DISTINCT FROM excluded.waits_for)::int, waits_for = excluded.waits_for

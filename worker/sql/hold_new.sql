@@ -14,7 +14,8 @@ WITH l AS MATERIALIZED (
     SELECT $1, $2, 'in', $3, l.external_id, 'held', now() + interval '3 seconds' FROM l WHERE l.is_held
     ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE
         SET gen = w.gen + 1, reason = excluded.reason,
-            state = CASE WHEN w.state = 'leased' THEN w.state ELSE 'ready' END, due_at = excluded.due_at,
+            state = CASE WHEN w.state = 'leased' THEN w.state ELSE 'ready' END,
+            due_at = CASE WHEN w.state = 'ready' AND w.reason = 'held' THEN least(w.due_at, excluded.due_at) ELSE excluded.due_at END,
             attempts = CASE WHEN w.state = 'dead' THEN 0 ELSE w.attempts END
 )
 SELECT l.external_id FROM l WHERE NOT l.is_held

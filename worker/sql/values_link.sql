@@ -23,8 +23,8 @@ WITH x AS MATERIALIZED (
     FROM x WHERE (x.pstate IS DISTINCT FROM 'linked' OR x.dstate IS DISTINCT FROM 'linked')
         AND coalesce(x.pstate, '') NOT IN ('deleted', 'merged_into') AND coalesce(x.dstate, '') NOT IN ('deleted', 'merged_into')
         AND NOT ($5 = 'o' AND coalesce(x.pstate, '') = 'unmatched')
-    ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE SET gen = w.gen + 1,
-        waits_for = excluded.waits_for
+    ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE
+    SET gen = w.gen + (w.waits_for IS DISTINCT FROM excluded.waits_for)::int, waits_for = excluded.waits_for
 ), moved AS ( -- to another person (a merger): for that one it is new
     INSERT INTO sync.base AS b (org_id, link_id)
     SELECT $1, x.id FROM x WHERE x.pstate = 'linked' AND x.dstate = 'linked' AND x.entity_id <> x.person
