@@ -5,6 +5,7 @@
 /* Parts of the change reader: one thread owns struct of_cdc; the probes read its atomics from the HTTP server's thread. */
 
 #include "cdc/decode.h"
+#include "cdc/own.h"
 #include "cdc/tracker.h"
 #include "cdc/txn.h"
 #include "cdc/wanted.h"
@@ -56,7 +57,7 @@ struct of_cdc_current {
 };
 
 struct of_cdc_metrics {
-    struct of_metric *rows, *published, *dropped, *commits, *failures, *gear, *retained, *behind, *oldest, *forecast, *in_flight;
+    struct of_metric *rows, *published, *dropped, *own, *commits, *failures, *gear, *retained, *behind, *oldest, *forecast, *in_flight;
     struct of_metric *spilled, *publication, *repaired, *rate, *held[5];
 };
 
@@ -70,6 +71,7 @@ struct of_cdc {
     struct of_decoder *decoder;
     struct of_txns *txns;
     struct of_cdc_wanted *wanted;
+    struct of_cdc_own *own; /* of the commit whose rows are being published */
     /* tables, by number */
     struct of_cdc_table **tables;
     uint32_t n_tables;

@@ -23,6 +23,7 @@
 /* Rows of txn.h that are no changes of OpenFaith's tables. */
 #define OP_CONNECTED 'C'
 #define OP_DISCONNECTED 'X'
+#define OP_OWN 'O' /* org: the adapter */
 
 struct pending_row {
     struct of_cdc_current at; /* its commit is held */
@@ -41,8 +42,11 @@ struct of_cdc_pending {
 void of_cdc_sink_init(struct of_cdc *c)
 {
     c->decoder = of_decoder_new(&of_cdc_ops, c);
+    c->tables = of_reallocarray(NULL, 1, sizeof(struct of_cdc_table *));
+    c->tables[c->n_tables++] = of_calloc(1, sizeof(struct of_cdc_table)); /* of rows that are of no table */
     c->txns = of_txns_new(c->conf->cdc_spill_dir, (size_t)c->conf->cdc_memory_bytes, (uint64_t)c->conf->cdc_spill_bytes);
     c->wanted = of_cdc_wanted_new();
+    c->own = of_cdc_own_new();
     c->pending = of_calloc(1, sizeof *c->pending);
     c->pending->texts = OF_BUF_INIT(PENDING_BYTES * 2);
     c->message = OF_BUF_INIT(OF_CHANGE_MAX_BYTES * 2);
@@ -54,6 +58,7 @@ void of_cdc_sink_done(struct of_cdc *c)
     of_decoder_free(c->decoder);
     of_txns_free(c->txns);
     of_cdc_wanted_free(c->wanted);
+    of_cdc_own_free(c->own);
     of_buf_done(&c->pending->texts);
     free(c->pending);
     of_buf_done(&c->message);
@@ -279,6 +284,13 @@ static enum of_code truncated(struct of_cdc *c, const struct of_cdc_table *t, st
     return OF_OK;
 }
 
+/* Written by our own worker, and nobody else wants it: whoever it is for has it. */
+static bool is_own(struct of_cdc *c, const struct of_cdc_table *t, const char *org, size_t org_len, const char *id, size_t id_len)
+{
+    const char *adapter = of_cdc_own_by(c->own, id, id_len, t->kind == OF_CDC_EDGES);
+    return adapter != NULL && of_cdc_wanted_only_by(c->wanted, org, org_len, adapter);
+}
+
 static enum of_code committed(struct of_cdc *c, const struct of_cdc_table *t, char op, const char *org, size_t org_len,
                               const char *id, size_t id_len, struct of_err *err)
 {
@@ -286,6 +298,10 @@ static enum of_code committed(struct of_cdc *c, const struct of_cdc_table *t, ch
     if (op == OP_CONNECTED || op == OP_DISCONNECTED) {
         of_cdc_wanted_set(c->wanted, org, org_len, id, id_len, op == OP_CONNECTED);
         note_unseen(c);
+        return OF_OK;
+    }
+    if (op == OP_OWN) {
+        of_cdc_own_add(c->own, org, org_len, id, id_len);
         return OF_OK;
     }
     of_metric_inc(c->metrics.rows);
@@ -296,6 +312,8 @@ static enum of_code committed(struct of_cdc *c, const struct of_cdc_table *t, ch
         code = hold_back(c, t, op, "", 0, id, id_len, err);
     } else if (!of_cdc_wanted_has(c->wanted, org, org_len)) {
         of_metric_inc(c->metrics.dropped);
+    } else if (op != 'd' && is_own(c, t, org, org_len, id, id_len)) {
+        of_metric_inc(c->metrics.own);
     } else if (c->pending->n > 0) {
         code = hold_back(c, t, op, org, org_len, id, id_len, err);
     } else {
@@ -533,6 +551,7 @@ static uint64_t widen(struct of_cdc *c, uint32_t xid)
 
 static void open_commit(struct of_cdc *c, uint32_t xid, of_lsn lsn, int64_t at_us)
 {
+    of_cdc_own_clear(c->own);
     c->current = (struct of_cdc_current){
         .commit = of_cdc_commit_open(c->tracker, at_us), .xid = widen(c, xid), .lsn = lsn, .at_us = at_us};
 }
@@ -562,11 +581,29 @@ static enum of_code on_commit(void *arg, of_lsn commit_lsn, of_lsn end_lsn, int6
     return OF_OK;
 }
 
+/* A worker says what it is about to write: "adapter\nid\nid…". Of others' messages nobody here wants to know. */
 static enum of_code on_message(void *arg, bool transactional, of_lsn lsn, const char *prefix, const void *content, size_t len,
                                uint32_t xid, struct of_err *err)
 {
-    (void)arg, (void)transactional, (void)lsn, (void)prefix, (void)content, (void)len, (void)xid, (void)err;
-    return OF_OK; /* not asked for */
+    struct of_cdc *c = arg;
+    const char *end = (const char *)content + len;
+    const char *line = content;
+    struct of_cell adapter = {.kind = 't', .data = content};
+    (void)lsn;
+    if (!transactional || strcmp(prefix, OF_CDC_OWN_PREFIX) != 0) {
+        return OF_OK;
+    }
+    while (line < end) {
+        const char *stop = memchr(line, '\n', (size_t)(end - line));
+        stop = stop != NULL ? stop : end;
+        if (line == content) {
+            adapter.len = (uint32_t)(stop - line);
+        } else if (stop > line) {
+            OF_TRY(take(c, c->tables[0], xid, OP_OWN, &adapter, line, (size_t)(stop - line), err));
+        }
+        line = stop + 1;
+    }
+    return OF_OK;
 }
 
 static enum of_code on_stream_start(void *arg, uint32_t xid, bool first, struct of_err *err)

@@ -130,6 +130,12 @@ bool of_cdc_wanted_has(struct of_cdc_wanted *w, const char *org, size_t org_len)
     return o != NULL && o->n_adapters > 0;
 }
 
+bool of_cdc_wanted_only_by(struct of_cdc_wanted *w, const char *org, size_t org_len, const char *adapter)
+{
+    const struct org *o = find(w, org, org_len);
+    return o != NULL && o->n_adapters == 1 && strcmp(o->adapters[0], adapter) == 0;
+}
+
 bool of_cdc_wanted_at(const struct of_cdc_wanted *w, size_t i, const char **ret_org)
 {
     if (i >= w->n_orgs) {

@@ -34,6 +34,7 @@ void of_cdc_metrics(struct of_cdc *c)
     m->rows = of_counter("openfaith_cdc_rows_total", NULL, "rows of committed transactions read from the WAL");
     m->published = of_counter("openfaith_cdc_published_total", NULL, "changes handed to Kafka, repeats included");
     m->dropped = of_counter("openfaith_cdc_dropped_total", NULL, "rows that no connection wants");
+    m->own = of_counter("openfaith_cdc_own_total", NULL, "rows that our own workers wrote and no other system wants");
     m->commits = of_counter("openfaith_cdc_commits_total", NULL, "transactions read");
     m->failures = of_counter("openfaith_cdc_failures_total", NULL, "sessions given up, to begin again from what was confirmed");
     m->repaired = of_counter("openfaith_cdc_repaired_total", NULL, "changes found by difference after a loss of the slot");

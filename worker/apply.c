@@ -375,6 +375,14 @@ enum of_code of_apply_dead(struct of_apply *a, const struct of_bad_record *bad, 
     return of_pg_run(a->db, &of_sql_dead_records, &args, NULL, err);
 }
 
+enum of_code of_apply_own(struct of_apply *a, const struct of_pgarr *entity_ids, struct of_err *err)
+{
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_array(&args, entity_ids);
+    return of_pg_run(a->db, &of_sql_own_writes, &args, NULL, err);
+}
+
 /* --- create --- */
 
 static enum of_code create_entities(struct of_apply *a, const struct of_type *t, const struct of_pgarr *ids, size_t n,
@@ -386,6 +394,7 @@ static enum of_code create_entities(struct of_apply *a, const struct of_type *t,
         char id[OF_TYPEID_MAX];
         of_pgarr_text(fresh, of_typeid_new(s->entity->prefix, id));
     }
+    OF_TRY(of_apply_own(a, fresh, err));
     char mode[2] = {a->conn->mode, '\0'};
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, a->conn->org);

@@ -86,6 +86,9 @@ OF_MUSTCHECK enum of_code of_apply_records(struct of_apply *a, const struct of_r
                                            struct of_err *err);
 /* A parsed answer with all that it holds: staged and applied, its bad records become dead letters. */
 OF_MUSTCHECK enum of_code of_apply_page(struct of_apply *a, const struct of_page *page, struct of_err *err);
+/* The transaction is about to write these entities, and edges of theirs, for the connection: no change that anybody has to tell its
+ * system. Before they are written. */
+OF_MUSTCHECK enum of_code of_apply_own(struct of_apply *a, const struct of_pgarr *entity_ids, struct of_err *err);
 /* What waited for these records (Type/id) is ready. */
 OF_MUSTCHECK enum of_code of_apply_wake(struct of_apply *a, const struct of_type *type, char *const *ids, size_t n,
                                         struct of_err *err);

@@ -300,6 +300,7 @@ static enum of_code write_entities(struct of_apply *a, const struct of_type_sql 
     if (of_pgarr_len(b->a.eids) == 0) {
         return OF_OK;
     }
+    OF_TRY(of_apply_own(a, b->a.eids, err));
     OF_CLEANUP(of_freep) char *by = by_text(a);
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, a->conn->org);

@@ -421,6 +421,7 @@ static enum of_code write_people(struct of_apply *a, const struct decided *d, st
     if (of_pgarr_len(d->people) == 0) {
         return OF_OK;
     }
+    OF_TRY(of_apply_own(a, d->people, err));
     OF_CLEANUP(of_freep) char *by = of_asprintf("sync:%s", a->conn->adapter_name);
     struct of_pgargs write = OF_PGARGS_INIT;
     of_pg_arg_text(&write, a->conn->org);

@@ -113,10 +113,9 @@ enum of_code of_pgstream_start(const char *url, const char *application, const c
                                struct of_pgstream **ret, struct of_err *err)
 {
     OF_CLEANUP(of_pgstream_freep) struct of_pgstream *s = NULL;
-    /* messages stays off: they may be of any size, and nobody here wants them */
     OF_CLEANUP(of_freep) char *command =
-        of_asprintf("START_REPLICATION SLOT \"%s\" LOGICAL 0/0 (proto_version '2', streaming 'on', publication_names '%s')", slot,
-                    publications);
+        of_asprintf("START_REPLICATION SLOT \"%s\" LOGICAL 0/0 (proto_version '2', streaming 'on', messages 'on', "
+                    "publication_names '%s')", slot, publications);
     OF_TRY(open_conn(url, application, "database", &s, err));
     OF_TRY(begin(s, command, PGRES_COPY_BOTH, "start of the stream", err));
     *ret = OF_TAKE(s);
@@ -129,7 +128,7 @@ enum of_code of_pgstream_batch(const char *url, const char *application, const c
     OF_CLEANUP(of_pgstream_freep) struct of_pgstream *s = NULL;
     OF_CLEANUP(of_freep) char *command = of_asprintf(
         "COPY (SELECT data FROM pg_catalog.pg_logical_slot_peek_binary_changes('%s', NULL, %d, 'proto_version', '2', 'streaming', "
-        "'on', 'publication_names', '%s')) TO STDOUT (FORMAT binary)",
+        "'on', 'messages', 'on', 'publication_names', '%s')) TO STDOUT (FORMAT binary)",
         slot, (int)OF_MIN(max_messages, INT32_MAX), publications);
     OF_TRY(open_conn(url, application, NULL, &s, err));
     /* a batch takes as long as it takes; should we die, the server finds out soon and lets go of the slot */
