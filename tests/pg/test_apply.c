@@ -67,11 +67,11 @@ static void an_edge_waits_for_its_other_end(void **state)
     expect(&c, WORK, "Person/12|ready|missing|Campus/2");
     make_sql(&c, "UPDATE sync.work SET state = 'waiting', reason = 'edge' WHERE org_id = ORG");
     bring(&c, "Campus", "2", CAMPUS("East"));
-    expect(&c, WORK, "Person/12|ready|edge|-");
+    expect(&c, WORK, "Person/12|ready|edge|Campus/2");
     ok(of_apply_begin(&c.a, &err)); /* nor does a hint get lost in what is about to be tied */
     ok(of_apply_hint(&c.a, "Person", &id, 1, "missing", 0, &err));
     ok(of_pg_commit(db, &err));
-    expect(&c, WORK, "Person/12|ready|missing|-");
+    expect(&c, WORK, "Person/12|ready|missing|Campus/2");
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
     of_pgarr_text(ids, "12");
     int64_t done = 0;
