@@ -628,6 +628,58 @@ def table_left_out():
         proc.killed = False
 
 
+@test(timeout=150)
+def own_writes():
+    """What a worker says that it writes is told nobody, where only its own system is connected; what a trigger writes in the same
+    transaction is, and everything where another system is connected too. In both gears, streamed or not; a savepoint that is rolled back takes
+    its words with it."""
+    for gear in (STREAM, BATCHES):
+        with cluster("cdc-own", kafka="mock") as c:
+            prepare(c, ("o1", "o2"))
+            c.query("INSERT INTO sync.connection (org_id, adapter, mode, types, budget_key) VALUES ('o2', 'pco2', 'bidirectional', '{}', 'b')")
+            proc = c.add_cdc(OF_CDC_CATCHUP_BYTES=gear)
+            proc.wait_log("cdc.gear", 20)
+            with contextlib.closing(c.db()) as db, db.cursor() as cur:
+                db.autocommit = False
+
+                def people(org, *idents):
+                    cur.execute('INSERT INTO openfaith_people (id, "orgId", "createdAt") SELECT i, %s, now() FROM unnest(%s) i',
+                                (org, list(idents)))
+
+                def edge(org, *ends):
+                    cur.execute('INSERT INTO openfaith_edges ("orgId", "sourceEntityId", "sourceEntityTypeTag", "targetEntityId", '
+                                '"targetEntityTypeTag", "relationshipType", "createdAt") VALUES (%s, %s, \'email\', %s, \'person\', '
+                                "'email_has_person', now())", (org, *ends))
+
+                def say(*idents, prefix="openfaith-sync"):
+                    cur.execute("SELECT pg_logical_emit_message(true, %s, %s)", (prefix, "\n".join(("pco", *idents))))
+                for org in ("o1", "o2"):
+                    say(f"{org}-own", f"{org}-email")
+                    people(org, f"{org}-own", f"{org}-triggered")
+                    edge(org, f"{org}-email", f"{org}-other")
+                    edge(org, f"{org}-second", f"{org}-other")
+                    db.commit()
+                say("o1-early", prefix="somebody-else")
+                people("o1", "o1-early")  # not said by us, nor in the transaction after one that said something
+                db.commit()
+                cur.execute("SAVEPOINT a")
+                say("o1-undone")
+                cur.execute("ROLLBACK TO a")
+                people("o1", "o1-undone")
+                db.commit()
+                say(*(f"o1-many-{i}" for i in range(3000)))
+                cur.execute("SAVEPOINT a")
+                say("o1-big-undone")
+                cur.execute("ROLLBACK TO a")
+                people("o1", *(f"o1-many-{i}" for i in range(3000)), "o1-big-undone", "o1-big-triggered")
+                db.commit()
+            wanted = {"o1-triggered", "o1-second|o1-other|email_has_person", "o1-early", "o1-undone", "o1-big-undone", "o1-big-triggered",
+                      "o2-own", "o2-triggered", "o2-email|o2-other|email_has_person", "o2-second|o2-other|email_has_person"}
+            wait_until(lambda: "o1-big-triggered" in told(c), 30, "all is told", interval=0.5)
+            assert told(c) == wanted, (gear, told(c) ^ wanted)
+            assert metric(c, proc, "openfaith_cdc_own_total") == 3002
+
+
 @test(timeout=120)
 def relations_lost():
     """The slot is gone, and edges that say a relation were deleted meanwhile, which leaves no row and no link behind: the record whose

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What may be confirmed, and whose changes are wanted. */
+/* What may be confirmed, whose changes are wanted, and which are our own. */
 #include "cdc/tracker.h"
+#include "cdc/own.h"
 #include "cdc/wanted.h"
 
 #include <pthread.h>
@@ -135,8 +136,12 @@ static void wanted(void **state)
     set(w, "a", "breeze", true);
     assert_true(has(w, "a"));
     assert_false(has(w, "ab"));
+    assert_false(of_cdc_wanted_only_by(w, "a", 1, "pco"));
     set(w, "a", "pco", false);
     assert_true(has(w, "a"));
+    assert_true(of_cdc_wanted_only_by(w, "a", 1, "breeze"));
+    assert_false(of_cdc_wanted_only_by(w, "a", 1, "pco"));
+    assert_false(of_cdc_wanted_only_by(w, "b", 1, "pco"));
     set(w, "a", "breeze", false);
     assert_false(has(w, "a"));
     for (int i = 0; i < 5000; i++) {
@@ -157,9 +162,53 @@ static void wanted(void **state)
     of_cdc_wanted_free(w);
 }
 
+static void own_is(const struct of_cdc_own *o, const char *id, bool is_edge, const char *by)
+{
+    const char *found = of_cdc_own_by(o, id, strlen(id), is_edge);
+    assert_true((found == NULL) == (by == NULL));
+    if (by) {
+        assert_string_equal(found, by);
+    }
+}
+
+static void own_writes(void **state)
+{
+    (void)state;
+    struct of_cdc_own *o = of_cdc_own_new();
+    char id[32];
+    own_is(o, "person_1", false, NULL);
+    of_cdc_own_add(o, "pco", 3, "person_1", 8);
+    of_cdc_own_add(o, "pco", 3, "person_1", 8);
+    of_cdc_own_add(o, "pco", 3, "group_1|person_9|group_has_person", 33);
+    of_cdc_own_add(o, "pco", 3, "", 0);
+    own_is(o, "person_1", false, "pco");
+    own_is(o, "person_2", false, NULL);
+    own_is(o, "person_1|x", false, NULL);
+    own_is(o, "email_5|person_1|email_has_person", true, "pco");
+    own_is(o, "person_1|person_2|merged", true, "pco");
+    own_is(o, "email_5|person_2|email_has_person", true, NULL);
+    own_is(o, "group_1|person_9|group_has_person", true, "pco");
+    own_is(o, "group_1|person_8|group_has_person", true, NULL);
+    own_is(o, "person_1|", true, NULL); /* no edge at all */
+    own_is(o, "person_1", true, "pco");
+    of_cdc_own_add(o, "breeze", 6, "person_2", 8); /* two systems in one transaction: nobody knows whose */
+    own_is(o, "person_1", false, NULL);
+    own_is(o, "person_2", false, NULL);
+    of_cdc_own_clear(o);
+    own_is(o, "person_1", false, NULL);
+    for (int i = 0; i < 40000; i++) { /* what does not fit is reported like anything */
+        snprintf(id, sizeof id, "person_%d", i);
+        of_cdc_own_add(o, "pco", 3, id, strlen(id));
+    }
+    own_is(o, "person_0", false, "pco");
+    own_is(o, "person_10000", false, "pco");
+    own_is(o, "person_39999", false, NULL);
+    of_cdc_own_free(o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(in_order), cmocka_unit_test(failure_stops), cmocka_unit_test(threads),
-                                       cmocka_unit_test(wanted)};
+                                       cmocka_unit_test(wanted), cmocka_unit_test(own_writes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
