@@ -200,7 +200,8 @@ static void edge_ctes(const struct of_adapter *a, const struct of_type_sql *s, c
                "* interval '1 millisecond' FROM r "
                "WHERE coalesce(other_state, 'unmatched') IN ('unmatched', 'ambiguous') ORDER BY external_id, ref "
                "ON CONFLICT (org_id, adapter, direction, record_type, record_id) DO UPDATE "
-               "SET gen = w.gen + (w.waits_for IS DISTINCT FROM excluded.waits_for)::int, " /* else whoever reads the one wakes the others */
+               /* the same again is no news: whoever reads the one would wake the others */
+               "SET gen = w.gen + (w.waits_for IS DISTINCT FROM excluded.waits_for)::int, "
                "waits_for = excluded.waits_for, state = CASE WHEN w.state IN ('waiting', 'parked') THEN excluded.state "
                "ELSE w.state END)",
                t->entity, t->entity, only, t->name, mode);
