@@ -98,6 +98,16 @@ static bool is_tombstone(const char *state)
     return strcmp(state, "deleted") == 0 || strcmp(state, "merged_into") == 0;
 }
 
+/* What it waits for is gone: it says something else by now. */
+static enum of_code read_again(struct of_work_job *wj, struct of_pg *db, const struct of_work_item *it, struct of_err *err)
+{
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_work_args(wj, it->type_name, it->id, &args);
+    of_pg_arg_int8(&args, it->fence);
+    of_pg_arg_text(&args, it->waits_for);
+    return of_pg_run(db, &of_sql_work_reread, &args, NULL, err);
+}
+
 /* Edges and values that waited: tied now, or is there nothing to tie them to? */
 enum of_code of_work_try_edges(struct of_work_job *wj, struct of_apply *a, struct of_work_item *it, bool *ret_done, struct of_err *err)
 {
@@ -117,14 +127,12 @@ enum of_code of_work_try_edges(struct of_work_job *wj, struct of_apply *a, struc
         OF_CLEANUP(of_pgres_freep) struct of_pgres *gone = NULL;
         struct of_pgargs args = OF_PGARGS_INIT;
         of_work_args(wj, it->type_name, it->id, &args);
+        of_pg_arg_text(&args, it->waits_for);
         OF_TRY(of_pg_run(a->db, &of_sql_refers_gone, &args, &gone, err));
         if (of_pgres_rows(gone) > 0) {
             *ret_done = true;
-            struct of_pgargs again = OF_PGARGS_INIT;
-            of_work_args(wj, it->type_name, it->id, &again);
-            of_pg_arg_int8(&again, it->fence);
             it->reads_again = true;
-            return of_pg_run(a->db, &of_sql_work_reread, &again, NULL, err);
+            return read_again(wj, a->db, it, err);
         }
     }
     *ret_done = it->type->kind == OF_KIND_ENTITY ? tied > 0 || !linked
@@ -159,10 +167,7 @@ static enum of_code no_target(struct of_work_job *wj, struct of_apply *a, struct
     if (!it->type || it->type->owned || it->id[0] == '@') { /* it goes with its parent */
         return of_work_row_done(wj, a->db, it, err);
     }
-    struct of_pgargs again = OF_PGARGS_INIT;
-    of_work_args(wj, it->type_name, it->id, &again);
-    of_pg_arg_int8(&again, it->fence);
-    return of_pg_run(a->db, &of_sql_work_reread, &again, NULL, err);
+    return read_again(wj, a->db, it, err);
 }
 
 /* There is nobody at its place: the first time it is a suspicion, the second time, long enough after, the end, unless so many are

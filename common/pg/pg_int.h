@@ -40,7 +40,8 @@ struct of_pg {
     PGconn *conn;
     bool broken;
     int deadline_ms;
-    struct of_boot planned_at; /* of the pool: its plans are no older */
+    struct of_boot planned_at; /* of the pool: its plans are no older, */
+    int64_t plans_ms;          /* and are kept so long */
     struct of_pgstmts stmts;
 };
 

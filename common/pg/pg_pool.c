@@ -9,8 +9,10 @@
 #include "common/pg/pg_int.h"
 #include "common/time/time.h"
 
-/* A plan is kept so long at most: one that was made on an empty table must not stand until ANALYZE comes by. */
+/* A connection's plans are kept so long, then twice as long each time: one that was made on an empty table must not stand until ANALYZE
+ * comes by (which has them made anew by itself), and making them all costs half a second. */
 #define PLANS_MS 15000
+#define PLANS_MAX_MS 600000
 
 struct of_pgpool {
     char *url, *application, *setup;
@@ -113,6 +115,7 @@ static enum of_code of_pgpool_open(struct of_pgpool *pool, struct of_pg **ret, s
         }
     }
     db->planned_at = of_boot_now();
+    db->plans_ms = PLANS_MS;
     *ret = db;
     return OF_OK;
 }
@@ -123,11 +126,12 @@ static bool of_pgpool_is_usable(struct of_pg *db)
     if (!of_pg_idle_check(db)) {
         return false;
     }
-    if (now.ms - db->planned_at.ms < PLANS_MS) {
+    if (now.ms - db->planned_at.ms < db->plans_ms) {
         return true;
     }
     struct of_err ignored = OF_ERR_INIT;
     db->planned_at = now;
+    db->plans_ms = OF_MIN(db->plans_ms * 2, PLANS_MAX_MS);
     return of_pg_exec(db, "DISCARD PLANS", "discard plans", NULL, &ignored) == OF_OK;
 }
 
