@@ -147,6 +147,12 @@ enum of_code of_push_plan_value(struct of_push_item *it, struct of_pg *db, const
 /* Values of an entity that differ from theirs are rows of their own. */
 enum of_code of_push_hint_values(struct of_apply *a, const char *tag, const struct of_pgarr *entity_ids, struct of_err *err);
 
+/* --- push_child.c: records that live with a parent; in the caller's transaction --- */
+/* A new one is known as its parent's child. Before it is linked: reads lock parents first, too. */
+enum of_code of_push_child(struct of_push_item *it, struct of_apply *a, const char *ext, struct of_err *err);
+/* Where the one is primary now, whichever was is read again. */
+enum of_code of_push_siblings(struct of_push_item *it, struct of_apply *a, const char *ext, struct of_err *err);
+
 /* --- push_store.c --- */
 /* Before a create: what is sent, durable; OF_E_CONFLICT if it was linked meanwhile. */
 enum of_code of_push_intend(struct of_push_item *it, struct of_pg *db, struct of_err *err);

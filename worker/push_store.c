@@ -471,7 +471,9 @@ enum of_code of_push_created(struct of_push_item *it, struct of_apply *a, const 
         return journal(it, a, r->id, "created there beside the one that it is linked to", err);
     }
     OF_TRY(of_json_parse(r->body, r->body_len, OF_PUSH_BODY_MAX, &answer, err));
+    OF_TRY(of_push_child(it, a, r->id, err));
     OF_TRY(of_push_link(it, a, r, p->link_tag, p->link_id, p->sent, err));
+    OF_TRY(of_push_siblings(it, a, r->id, err));
     bool all = true;
     OF_TRY(of_push_link_with(it, a, page, &all, err));
     if (!all && it->asks == PUSH_WRITE) { /* nothing is kept of this: it is read whole first */
@@ -520,6 +522,7 @@ static enum of_code updated(struct of_push_item *it, struct of_apply *a, const s
     OF_TRY(of_pg_run(a->db, &of_sql_push_touch, &args, NULL, err)); /* waits for whoever applies a read of it */
     OF_TRY(base_now(it, a, err));
     OF_TRY(agree(it, a, r, p->link, p->seen, p->agreed, p->sent, err));
+    OF_TRY(of_push_siblings(it, a, p->ext, err));
     return dropped(it, a, p->ext, answer, err);
 }
 

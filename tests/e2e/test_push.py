@@ -439,6 +439,36 @@ def contact_on_its_way():
 
 
 @test(timeout=240)
+def contacts_made_here():
+    """A second e-mail address that is made here as the primary one takes that from the first, here too; and those that were made here go
+    when their person goes there, though that person has not been read since."""
+    with Cluster("push-contacts", people=20) as c:
+        church = Church(c)
+        c.connect(ORG)
+        c.wait_active(ORG, 60)
+        settled(c)
+        c.query("UPDATE sync.schedule SET due_at = now() + interval '1 day' WHERE kind IN ('poll', 'reconcile')")
+        person = church.entity("openfaith_people", "person", firstName="Two", lastName="Contacts", type="default", status="active")
+        emails = []
+        for number in range(2):
+            emails.append(church.entity("openfaith_emails", "email", address=f"contact{number}@example.org", primary=True, location="Home"))
+            church.edge(emails[-1], person, "email_has_person")
+            wait_until(lambda: len([e for e in c.sim.dump(1, "Email") if e["attributes"]["address"].startswith("contact")]) == number + 1,
+                       30, "it is made there", 0.1)
+            c.settle(ORG, 60)
+        primary = 'SELECT address, "primary" FROM openfaith_emails WHERE address LIKE %s ORDER BY 1'
+        assert c.query(primary, "contact_@%") == [("contact0@example.org", False), ("contact1@example.org", True)]
+        external = church.external(person)
+        c.sim.do("DELETE", f"/people/v2/people/{external}")
+        c.query("INSERT INTO sync.work (org_id, adapter, direction, record_type, record_id, reason) "
+                "VALUES (%s, 'pco', 'in', 'Person', %s, 'missing')", ORG, external)
+        c.settle(ORG, 60)
+        assert not c.query('SELECT 1 FROM openfaith_people WHERE id = %s AND "deletedAt" IS NULL', person)
+        assert not c.query('SELECT 1 FROM openfaith_emails WHERE id = ANY (%s) AND "deletedAt" IS NULL', emails)
+        c.assert_same(ORG)
+
+
+@test(timeout=240)
 def batch_that_says_nothing():
     """A batch without description is made there, and the gifts in it."""
     with Cluster("push-batch", people=20) as c:
