@@ -270,6 +270,10 @@ static void merge_column(const struct of_merge_in *in, struct of_merge_out *out,
     const struct of_json *before = of_json_get(in->seen, c->name);
     const struct of_json *ours = of_json_get(in->row, c->name);
     const struct of_json *agreed = of_json_get(in->agreed, c->name);
+    const struct of_json *sent = of_json_get(of_json_get(in->agreed, "_sent"), c->name);
+    if (before && sent && !same(theirs, before, c) && same(theirs, sent, c)) { /* ours, whose answer was lost */
+        before = agreed = theirs;
+    }
     if (!agreed) {
         agreed = before;
     }

@@ -21,7 +21,7 @@ struct of_merge_in {
     const struct of_type_sql *sql;
     const struct of_json *staged;
     const struct of_json *seen;   /* NULL: first link */
-    const struct of_json *agreed; /* NULL: same as seen */
+    const struct of_json *agreed; /* NULL: same as seen; "_sent": what an update of ours sent whose answer was lost */
     const struct of_json *row;    /* to_jsonb of the entity */
     char mode;                    /* b, o, c */
     const char *strategy;                /* the connection's */

@@ -4,7 +4,7 @@
 #include "worker/push_int.h"
 #include "worker_sql.h"
 
-/* A create whose answer was lost: is the record among those made since? */
+/* Writes whose answer was lost. Of a create: is the record among those made since? */
 
 enum { ALIKE_MAX = 16 }; /* put before a person at once */
 
@@ -135,4 +135,21 @@ enum of_code of_push_found(struct of_push_item *it, struct of_apply *a, bool *re
     /* linked: what has changed here since is looked at; not there: it is made anew */
     const struct of_push_later now = {.state = "ready", .ms = 0, .attempts = it->attempts};
     return of_push_later(it, a->db, &now, err);
+}
+
+enum of_code of_push_unclear(const struct of_push_item *it, struct of_pg *db, struct of_err *err)
+{
+    const struct of_push_plan *p = &it->plan;
+    struct of_buf sent = OF_BUF_INIT(OF_PUSH_BODY_MAX);
+    if (p->verb != OF_VERB_UPDATE || !p->sent || p->type->kind != OF_KIND_ENTITY || it->asks != PUSH_WRITE) {
+        return OF_OK;
+    }
+    of_json_write(&sent, p->sent);
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, it->pj->org);
+    of_pg_arg_int8(&args, p->link);
+    of_pg_arg_jsonb(&args, of_buf_text(&sent));
+    enum of_code code = sent.bad ? OF_OK : of_pg_run(db, &of_sql_push_unclear, &args, NULL, err);
+    of_buf_done(&sent);
+    return code;
 }

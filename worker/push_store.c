@@ -566,6 +566,7 @@ enum of_code of_push_failed(struct of_push_item *it, struct of_pg *db, const str
         l.ms = 2000;
         l.why = why;
     } else if (why->cls == OF_CLASS_RETRY) {
+        OF_TRY(it->state == PUSH_ANSWERED ? of_push_unclear(it, db, err) : OF_OK);
         it->pj->their_failures++;
         l.ms = OF_MAX(of_backoff_ms(conf, it->attempts), why->retry_after_ms);
         l.attempts = it->attempts + 1;

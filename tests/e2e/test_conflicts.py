@@ -310,6 +310,25 @@ def sent_while_a_read_is_applied():
         c.assert_mirror(ORG)
 
 
+@test(timeout=120)
+def its_answer_is_lost():
+    """A change arrives there and its answer does not; ours is changed again. What theirs says then is our own change and wins over nothing."""
+    with Cluster("conflict-lost", people=40, workers=1, env={"OF_BACKOFF_MS": 3000, "OF_BACKOFF_MAX_MS": 6000}) as c:
+        c.connect(ORG, types=["Person"])
+        c.wait_active(ORG, 60)
+        c.ctl("set", ORG, "pco", "--strategy", "chms_wins")
+        c.settle(ORG, 60)
+        b = Both(c)
+        person, external = b.people[0]
+        c.sim.fault("lost", 1, match="PATCH /people/v2/people", times=1)
+        b.here(person, firstName="First")
+        wait_until(lambda: b.name_there(external) == "First", 30, "it to arrive", 0.05)
+        wait_until(lambda: c.value("SELECT attempts FROM sync.work WHERE record_id = %s", person), 30, "it to be tried again", 0.05)
+        b.here(person, firstName="Second")
+        c.settle(ORG, 60)
+        assert b.both(0) == ("Second", "Second"), b.both(0)
+
+
 def review_of(c, external_type, external, field=None):
     rows = c.query("SELECT id::text, kind, field, detail FROM sync.review WHERE org_id = %s AND state = 'open' AND external_type = %s "
                    "AND external_id = %s AND (%s::text IS NULL OR field = %s)", ORG, external_type, external, field, field)
