@@ -154,6 +154,7 @@ static enum of_code hint_rows(struct of_apply *a, const struct of_pgarr *types, 
     of_pg_arg_array(&args, ids);
     of_pg_arg_text(&args, reason);
     of_pg_arg_int8(&args, priority);
+    a->hinted = true;
     return of_pg_run(a->db, &of_sql_hint, &args, NULL, err);
 }
 

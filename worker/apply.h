@@ -25,6 +25,7 @@ struct of_apply {
     const struct of_record **fresh; /* NULL, or takes the records that were not known just so; room for all */
     size_t n_fresh;
     bool own_delete;  /* of_apply_gone: they were deleted there by us; what lives here all the same stays, and is made there anew */
+    bool hinted;      /* out: reads are owed that were not before */
     bool again;       /* these records may be known: what is equal is not written, missing children are hinted */
 };
 

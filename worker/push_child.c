@@ -52,6 +52,7 @@ enum of_code of_push_siblings(struct of_push_item *it, struct of_apply *a, const
         struct of_pgargs args = OF_PGARGS_INIT;
         head(it, a, parent, ext, &args);
         of_pg_arg_text(&args, f->column);
+        a->hinted = true;
         OF_TRY(of_pg_run(a->db, &of_sql_push_siblings, &args, NULL, err));
     }
     return OF_OK;

@@ -174,7 +174,8 @@ enum of_code of_push_settle(struct of_push_item *it, struct of_pg *db, bool *ret
 enum of_code of_push_failed(struct of_push_item *it, struct of_pg *db, const struct of_err *why, struct of_err *err);
 
 /* --- push_find.c: writes whose answer was lost --- */
-/* What an update sent is kept with the base: should theirs say it by now, that is no change of theirs. Alone or in the caller's transaction. */
+/* What an update sent is kept with the base: should theirs say it by now, that is no change of theirs. Alone or in the caller's
+ * transaction. */
 enum of_code of_push_unclear(const struct of_push_item *it, struct of_pg *db, struct of_err *err);
 enum of_code of_push_found(struct of_push_item *it, struct of_apply *a, bool *ret_again, struct of_err *err);
 /* Any of these records there may be the one that was made of it: a person says which. Until then none of them becomes anything here. */

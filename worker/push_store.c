@@ -778,7 +778,9 @@ enum of_code of_push_settle(struct of_push_item *it, struct of_pg *db, bool *ret
     if (code == OF_OK) {
         of_freep(&it->body);
         (void)OF_FAILPOINT("push.after_store");
-        of_work_kick(it->pj->w, it->pj->org, it->pj->adapter);
+        if (a.hinted || it->plan.verb != OF_VERB_UPDATE) { /* an edit leaves nothing to read, mostly */
+            of_work_kick(it->pj->w, it->pj->org, it->pj->adapter);
+        }
     }
     return code;
 }
