@@ -271,7 +271,12 @@ static void merge_column(const struct of_merge_in *in, struct of_merge_out *out,
     const struct of_json *ours = of_json_get(in->row, c->name);
     const struct of_json *agreed = of_json_get(in->agreed, c->name);
     const struct of_json *sent = of_json_get(of_json_get(in->agreed, "_sent"), c->name);
-    if (before && sent && !same(theirs, before, c) && same(theirs, sent, c)) { /* ours, whose answer was lost */
+    bool lost = before && sent && !same(theirs, before, c) && same(theirs, sent, c);
+    bool alike = before && !same(theirs, before, c) && !same(ours, before, c) && same(theirs, ours, c);
+    if (lost || alike) { /* else nobody would know how it came */
+        note(out, c->name, json_of(before), json_of(theirs), lost ? "sent, its answer was lost" : "both say the same", false);
+    }
+    if (lost) {
         before = agreed = theirs;
     }
     if (!agreed) {

@@ -29,6 +29,7 @@ struct of_push_plan {
     struct of_json *with_list;   /* and their entities' ids in the same order */
     char *fields;                /* names of what is sent, '\n' after each */
     char stuck[OF_PUSH_ID_MAX * 2]; /* out:tag/id of a record that it goes without, since that one is parked or dead; or "" */
+    bool moved;                  /* a read changed what is known of it after it was planned */
     struct of_wall changed_at;   /* when ours was changed; us 0: not known */
 };
 

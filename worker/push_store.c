@@ -491,6 +491,11 @@ enum of_code of_push_created(struct of_push_item *it, struct of_apply *a, const 
     return journal(it, a, r->id, "created there", err);
 }
 
+static bool same_json(const struct of_json *a, const struct of_json *b)
+{
+    return (!a && !b) || (a && b && of_json_equal(a, b));
+}
+
 /* A read that was being applied when this was planned may have changed the base since: what it says now counts. */
 static enum of_code base_now(struct of_push_item *it, struct of_apply *a, struct of_err *err)
 {
@@ -500,10 +505,11 @@ static enum of_code base_now(struct of_push_item *it, struct of_apply *a, struct
     of_pg_arg_text(&args, a->conn->org);
     of_pg_arg_int8(&args, p->link);
     OF_TRY(of_pg_run(a->db, &of_sql_push_base_now, &args, &res, err));
-    of_json_freep(&p->seen);
-    of_json_freep(&p->agreed);
+    OF_CLEANUP(of_json_freep) struct of_json *seen = OF_TAKE(p->seen);
+    OF_CLEANUP(of_json_freep) struct of_json *agreed = OF_TAKE(p->agreed);
     OF_TRY(of_push_json(res, 0, 0, &p->seen, err));
     OF_TRY(of_push_json(res, 0, 1, &p->agreed, err));
+    p->moved = !same_json(seen, p->seen) || !same_json(agreed, p->agreed);
     a->read_seq = of_pgres_i64(res, 0, 2);
     return OF_OK;
 }
@@ -679,7 +685,8 @@ static enum of_code looked(struct of_push_item *it, struct of_apply *a, bool *re
 static enum of_code done_or_gone(struct of_push_item *it, struct of_apply *a, struct of_err *err)
 {
     const struct of_push_plan *p = &it->plan;
-    bool again = p->stuck[0] != '\0'; /* it still waits for what it went without */
+    /* it still waits for what it went without; or ours, too, is not what was sent any more */
+    bool again = p->stuck[0] != '\0' || p->moved;
     if (p->verb == OF_VERB_CREATE && p->type->kind == OF_KIND_ENTITY) {
         OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
         OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;

@@ -286,28 +286,36 @@ def before_it_is_sent():
 
 @test(timeout=120)
 def sent_while_a_read_is_applied():
-    """A change is planned while a poll that read the same record has not committed: its answer is compared with what the poll left."""
+    """A change is planned while a poll that read the same record has not committed: its answer is compared with what the poll left, and
+    what the poll took from them goes out again where ours had overwritten it."""
     with Cluster("conflict-beside", people=60, workers=0) as c:
-        c.add_worker(OF_FAILPOINTS="worker.poll_staged=sleep:3000", OF_EXECUTORS=8)
+        c.add_worker(OF_FAILPOINTS="worker.poll_staged=sleep:3000", OF_EXECUTORS=8, OF_PUSH_LOOK_MS=3600000)
         c.connect(ORG, types=["Person"])
         c.wait_active(ORG, 60)
-        c.ctl("set", ORG, "pco", "--strategy", "openfaith_wins")
+
+        def beside(i, strategy, age, here, there):
+            c.ctl("set", ORG, "pco", "--strategy", strategy)
+            c.settle(ORG, 60)
+            person, external = b.people[i]
+            b.there(external, **there)
+            since = len(c.sim.requests(1))
+            c.ctl("poll", ORG, "pco")
+            wait_until(lambda: not c.value("WITH l AS (SELECT FROM sync.external_link WHERE org_id = %s AND external_type = 'Person' "
+                                           "AND external_id = %s FOR UPDATE SKIP LOCKED) SELECT count(*) FROM l", ORG, external),
+                       30, "the poll to have staged it", 0.02)
+            b.here(person, age, **here)
+            wait_until(lambda: "PATCH" in asks(c, external, since), 30, "it to be sent", 0.02)
+            assert c.value('SELECT "updatedBy" FROM openfaith_people WHERE id = %s', person) == "user_1", "the poll has committed: too late"
+            c.settle(ORG, 60)
+            return c.query('SELECT "firstName", "middleName", "lastName", name FROM openfaith_people WHERE id = %s', person)[0]
+
         c.settle(ORG, 60)
         b = Both(c)
-        person, external = b.people[0]
-        b.there(external, last_name="There")  # and with it `name`, which cannot be sent
-        since = len(c.sim.requests(1))
-        c.ctl("poll", ORG, "pco")
-        wait_until(lambda: not c.value("WITH l AS (SELECT FROM sync.external_link WHERE org_id = %s AND external_type = 'Person' "
-                                       "AND external_id = %s FOR UPDATE SKIP LOCKED) SELECT count(*) FROM l", ORG, external),
-                   30, "the poll to have staged it", 0.02)
-        b.here(person, firstName="Here")
-        wait_until(lambda: "PATCH" in asks(c, external, since), 30, "it to be sent", 0.02)
-        assert c.value('SELECT "lastName" FROM openfaith_people WHERE id = %s', person) != "There", "the poll has committed: too late"
-        c.settle(ORG, 60)
-        found = c.query('SELECT "firstName", "lastName", name FROM openfaith_people WHERE id = %s', person)
-        assert found == [("Here", "There", "Here There")], found
-        c.assert_mirror(ORG)
+        found = beside(0, "openfaith_wins", "0", {"firstName": "Here"}, {"last_name": "There"})  # and `name`, which cannot be sent
+        assert found[0] == "Here" and found[2:] == ("There", "Here There"), found
+        found = beside(1, "last_write_wins", "1 minute", {"middleName": "Here"}, {"middle_name": "Newer"})
+        assert found[1] == "Newer", found
+        c.assert_same(ORG)
 
 
 @test(timeout=120)

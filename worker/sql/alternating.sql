@@ -6,7 +6,8 @@ FROM (
     SELECT j.entity_id, j.field, least(j.old::text, j.new::text)::jsonb AS a, greatest(j.old::text, j.new::text)::jsonb AS b
     FROM unnest($2::text[]) AS i (eid)
     CROSS JOIN LATERAL (SELECT * FROM sync.journal j WHERE j.org_id = $1 AND j.entity_id = i.eid AND j.at > now() - interval '1 day'
-        AND j.field IS NOT NULL AND j.rule <> 'sent' AND j.rule NOT LIKE 'review%' AND j.rule NOT LIKE 'frozen%'
+        AND j.field IS NOT NULL AND j.rule NOT LIKE 'sent%' AND j.rule NOT IN ('both say the same', 'created there')
+        AND j.rule NOT LIKE 'review%' AND j.rule NOT LIKE 'frozen%'
         AND j.rule NOT LIKE 'first link%' OFFSET 0) j
     GROUP BY 1, 2, 3, 4
     HAVING count(*) >= 2
