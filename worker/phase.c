@@ -161,6 +161,15 @@ static enum of_go load(struct of_phase_job *pj, struct of_err *err)
 
 /* --- ends of a slice --- */
 
+/* Before the next message can arrive, or it would be taken for a repetition of this one. */
+static void leave(struct of_phase_job *pj)
+{
+    if (!pj->left) {
+        pj->left = true;
+        of_intake_phase_done(pj->w->intake, pj->msg.run, pj->msg.type, pj->msg.seq);
+    }
+}
+
 enum of_code of_phase_sleep(struct of_phase_job *pj, struct of_pg *db, int64_t ms, const char *why, int attempts,
                             struct of_err *err)
 {
@@ -171,6 +180,7 @@ enum of_code of_phase_sleep(struct of_phase_job *pj, struct of_pg *db, int64_t m
     of_pg_arg_int8(&args, ms);
     of_pg_arg_text(&args, why);
     of_pg_arg_int8(&args, attempts);
+    leave(pj); /* whoever wakes it may be quicker than this thread */
     return of_pg_run(db, &of_sql_phase_sleep, &args, NULL, err);
 }
 
@@ -231,15 +241,6 @@ static enum of_step later(struct of_phase_job *pj, const struct of_err *err, con
     pj->stage = PJ_LOAD;
     pj->job.wake_at = (struct of_boot){.ms = of_boot_now().ms + ms};
     return OF_STEP_WAIT;
-}
-
-/* Before the next message can arrive, or it would be taken for a repetition of this one. */
-static void leave(struct of_phase_job *pj)
-{
-    if (!pj->left) {
-        pj->left = true;
-        of_intake_phase_done(pj->w->intake, pj->msg.run, pj->msg.type, pj->msg.seq);
-    }
 }
 
 static enum of_step over(struct of_phase_job *pj, bool end_message)
@@ -353,7 +354,6 @@ static enum of_step conclude(struct of_phase_job *pj, enum of_go go)
     }
     switch (go) {
     case OF_GO_SLEEP:
-        leave(pj);
         if (put_to_sleep(pj, &err) != OF_OK) {
             return later(pj, &err, "cannot put the phase to sleep, trying again");
         }

@@ -108,6 +108,19 @@ static enum of_code read_again(struct of_work_job *wj, struct of_pg *db, const s
     return of_pg_run(db, &of_sql_work_reread, &args, NULL, err);
 }
 
+/* ref: "" any. */
+static enum of_code names_gone(struct of_work_job *wj, struct of_pg *db, const struct of_work_item *it, const char *ref, bool *ret,
+                               struct of_err *err)
+{
+    struct of_pgargs args = OF_PGARGS_INIT;
+    int64_t rows = 0;
+    of_work_args(wj, it->type_name, it->id, &args);
+    of_pg_arg_text(&args, ref);
+    OF_TRY(of_pg_run_count(db, &of_sql_refers_gone, &args, &rows, err));
+    *ret = rows > 0;
+    return OF_OK;
+}
+
 /* Edges and values that waited: tied now, or is there nothing to tie them to? */
 enum of_code of_work_try_edges(struct of_work_job *wj, struct of_apply *a, struct of_work_item *it, bool *ret_done, struct of_err *err)
 {
@@ -123,13 +136,10 @@ enum of_code of_work_try_edges(struct of_work_job *wj, struct of_apply *a, struc
     OF_TRY(of_apply_edges(a, it->type, ids, NULL, &tied, err));
     OF_TRY(link_state(wj, a->db, it->type->name, it->id, &own, err));
     bool linked = strcmp(own.state, "linked") == 0;
-    if (linked && it->type->kind == OF_KIND_ENTITY) { /* whoever was merged away: the record names the kept one by now */
-        OF_CLEANUP(of_pgres_freep) struct of_pgres *gone = NULL;
-        struct of_pgargs args = OF_PGARGS_INIT;
-        of_work_args(wj, it->type_name, it->id, &args);
-        of_pg_arg_text(&args, it->waits_for);
-        OF_TRY(of_pg_run(a->db, &of_sql_refers_gone, &args, &gone, err));
-        if (of_pgres_rows(gone) > 0) {
+    if (linked && it->type->kind == OF_KIND_ENTITY && it->attempts == 0) { /* merged away: the record names the kept one by now */
+        bool gone = false;
+        OF_TRY(names_gone(wj, a->db, it, it->waits_for, &gone, err));
+        if (gone) {
             *ret_done = true;
             it->reads_again = true;
             return read_again(wj, a->db, it, err);
@@ -274,6 +284,27 @@ static enum of_code still_waits(struct of_work_job *wj, struct of_apply *a, stru
     return of_work_row_later(wj, a->db, it, "parked", 0, it->attempts, &why, err);
 }
 
+/* The record itself has been read: some edge of it may wait still. */
+static enum of_code goes_on(struct of_work_job *wj, struct of_apply *a, const struct of_work_item *it, int64_t *ret, struct of_err *err)
+{
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_work_args(wj, it->type_name, it->id, &args);
+    of_pg_arg_int8(&args, it->fence);
+    OF_TRY(of_pg_run_count(a->db, &of_sql_work_waits, &args, ret, err));
+    bool gone = false;
+    if (*ret == 0 && it->type->kind == OF_KIND_ENTITY && it->attempts == 0) {
+        OF_TRY(names_gone(wj, a->db, it, "", &gone, err));
+    }
+    if (!gone) {
+        return OF_OK;
+    }
+    struct of_pgargs again = OF_PGARGS_INIT;
+    of_work_args(wj, it->type_name, it->id, &again);
+    of_pg_arg_int8(&again, it->fence);
+    of_pg_arg_int8(&again, a->w->conf->second_look_ms);
+    return of_pg_run_count(a->db, &of_sql_work_look_again, &again, ret, err);
+}
+
 /* A whole answer: the record (or the list below a parent). */
 static enum of_code stored(struct of_work_job *wj, struct of_apply *a, struct of_work_item *it, bool *ret_more, struct of_err *err)
 {
@@ -334,12 +365,9 @@ static enum of_code stored(struct of_work_job *wj, struct of_apply *a, struct of
     if (!done) {
         return still_waits(wj, a, it, asked_for, err);
     }
-    struct of_pgargs args = OF_PGARGS_INIT;
     int64_t waiting = 0;
     if (!list && it->target == it->type && strcmp(it->target_id, it->id) == 0) {
-        of_work_args(wj, it->type_name, it->id, &args);
-        of_pg_arg_int8(&args, it->fence);
-        OF_TRY(of_pg_run_count(a->db, &of_sql_work_waits, &args, &waiting, err));
+        OF_TRY(goes_on(wj, a, it, &waiting, err));
     }
     return waiting ? OF_OK : of_work_row_done(wj, a->db, it, err);
 }

@@ -785,8 +785,10 @@ def changes_lost_in_the_broker():
         c.wait_active("church", 60)
         c.settle("church", 60)
         worker = c.workers[0]
-        worker.stop()
         ident = c.value("SELECT entity_id FROM sync.external_link WHERE external_type = 'Person' AND state = 'linked' LIMIT 1")
+        c.query('UPDATE openfaith_people SET "updatedAt" = now() WHERE id = %s', ident)
+        c.settle("church", 60)  # and so has the worker an offset in the topic
+        worker.stop()
         c.query('UPDATE openfaith_people SET "updatedAt" = now() WHERE id = %s', ident)
         wait_read(c)
         c.kafka.stop()
