@@ -49,11 +49,7 @@ void of_cdc_own_clear(struct of_cdc_own *o)
 
 static size_t slot_of(const struct of_cdc_own *o, const char *id, size_t len)
 {
-    uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
-    for (size_t i = 0; i < len; i++) {
-        h = (h ^ (unsigned char)id[i]) * UINT64_C(1099511628211);
-    }
-    size_t at = (size_t)(h ^ h >> 32) & (SLOTS - 1);
+    size_t at = (size_t)of_hash(id, len) & (SLOTS - 1);
     while (o->slots[at] != 0) {
         const struct id *found = &o->ids[o->slots[at] - 1];
         if (found->len == len && memcmp(of_buf_text(&o->texts) + found->at, id, len) == 0) {

@@ -59,11 +59,7 @@ void of_cdc_wanted_free(struct of_cdc_wanted *w)
 
 static size_t slot_of(const struct of_cdc_wanted *w, const char *name, size_t len)
 {
-    uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
-    for (size_t i = 0; i < len; i++) {
-        h = (h ^ (unsigned char)name[i]) * UINT64_C(1099511628211);
-    }
-    size_t i = (size_t)(h ^ h >> 32) & (w->n_slots - 1);
+    size_t i = (size_t)of_hash(name, len) & (w->n_slots - 1);
     while (w->slots[i] != NULL && (w->slots[i]->len != len || memcmp(w->slots[i]->name, name, len) != 0)) {
         i = (i + 1) & (w->n_slots - 1);
     }

@@ -95,11 +95,7 @@ void of_changes_free(struct of_changes *ch)
 
 static struct queue **bucket_of(struct of_changes *ch, const char *org)
 {
-    uint64_t h = UINT64_C(14695981039346656037);
-    for (const char *p = org; *p; p++) {
-        h = (h ^ (unsigned char)*p) * UINT64_C(1099511628211);
-    }
-    return &ch->buckets[(h ^ (h >> 32)) % BUCKETS];
+    return &ch->buckets[of_hash(org, strlen(org)) % BUCKETS];
 }
 
 static void line_up(struct of_changes *ch, struct queue *q)

@@ -8,11 +8,7 @@
 
 static uint64_t hash_of(const char *key)
 {
-    uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
-    for (const char *p = key; *p; p++) {
-        h = (h ^ (unsigned char)*p) * UINT64_C(1099511628211);
-    }
-    return h ^ (h >> 32);
+    return of_hash(key, strlen(key));
 }
 
 static struct of_lane **bucket_of(struct of_lanes *lanes, uint64_t hash)

@@ -212,6 +212,16 @@ bool of_parse_double(const char *s, double *ret)
     return true;
 }
 
+uint64_t of_hash(const void *bytes, size_t len)
+{
+    const unsigned char *c = bytes;
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < len; i++) {
+        h = (h ^ c[i]) * UINT64_C(1099511628211);
+    }
+    return h ^ (h >> 32);
+}
+
 bool of_str_eq(const char *a, const char *b)
 {
     return a == b || (a && b && strcmp(a, b) == 0);

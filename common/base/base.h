@@ -73,6 +73,7 @@ bool of_strcopy(char *dst, size_t dst_size, const char *src);
 bool of_parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret);
 bool of_parse_double(const char *s, double *ret);
 bool of_str_eq(const char *a, const char *b); /* both NULL: equal */
+uint64_t of_hash(const void *bytes, size_t len); /* FNV-1a, its halves folded: for tables whose size is a power of two */
 /* True for well-formed UTF-8 without NUL. */
 bool of_utf8_valid(const char *s, size_t len);
 /* Bytes of the well-formed character at s (1 to 4), 0 if there is none within len. NUL counts as a character. */
