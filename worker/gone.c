@@ -287,16 +287,7 @@ static enum of_code move_edges(struct of_apply *a, const struct of_type *type, c
                                struct of_err *err)
 {
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *own = own_relations(a, type);
-    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *types = of_pgarr_new(OF_PG_TEXT);
-    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *rtypes = of_pgarr_new(OF_PG_TEXT);
-    for (const struct of_type *t = a->conn->adapter->types; t->name; t++) {
-        if (t->kind == OF_KIND_EDGE && (t->verbs & OF_VERB_CREATE)) {
-            struct of_edge_record e;
-            of_edge_record_of(a->conn->adapter, t, &e);
-            of_pgarr_text(types, t->name);
-            of_pgarr_text(rtypes, e.rtype);
-        }
-    }
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, a->conn->org);
     of_pg_arg_text(&args, gone);
@@ -304,9 +295,22 @@ static enum of_code move_edges(struct of_apply *a, const struct of_type *type, c
     of_pg_arg_text(&args, by);
     of_pg_arg_array(&args, own);
     of_pg_arg_text(&args, a->conn->adapter_name);
-    of_pg_arg_array(&args, types);
-    of_pg_arg_array(&args, rtypes);
-    return of_pg_run(a->db, &of_sql_merged_edges, &args, NULL, err);
+    OF_TRY(of_pg_run(a->db, &of_sql_merged_edges, &args, &res, err));
+    for (const struct of_type *t = a->conn->adapter->types; t->name; t++) {
+        if (t->kind != OF_KIND_EDGE || !(t->verbs & OF_VERB_CREATE)) {
+            continue;
+        }
+        OF_CLEANUP(of_pgarr_freep) struct of_pgarr *keys = of_pgarr_new(OF_PG_TEXT);
+        struct of_edge_record e;
+        of_edge_record_of(a->conn->adapter, t, &e);
+        for (int row = 0; row < of_pgres_rows(res); row++) {
+            if (strcmp(of_pgres_text(res, row, 0), e.rtype) == 0) {
+                of_pgarr_text(keys, of_pgres_text(res, row, 1));
+            }
+        }
+        OF_TRY(of_apply_hint_out(a, t, keys, "merged", err));
+    }
+    return OF_OK;
 }
 
 enum of_code of_apply_merged(struct of_apply *a, const struct of_type *type, const char *kept, const char *removed,

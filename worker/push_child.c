@@ -52,8 +52,12 @@ enum of_code of_push_siblings(struct of_push_item *it, struct of_apply *a, const
         struct of_pgargs args = OF_PGARGS_INIT;
         head(it, a, parent, ext, &args);
         of_pg_arg_text(&args, f->column);
-        a->hinted = true;
-        OF_TRY(of_pg_run(a->db, &of_sql_push_siblings, &args, NULL, err));
+        OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+        OF_TRY(of_pg_run(a->db, &of_sql_push_siblings, &args, &res, err));
+        for (int row = 0; row < of_pgres_rows(res); row++) {
+            const char *id = of_pgres_text(res, row, 0);
+            OF_TRY(of_apply_hint(a, it->plan.type->name, &id, 1, "sibling", 0, err));
+        }
     }
     return OF_OK;
 }

@@ -491,11 +491,6 @@ enum of_code of_push_created(struct of_push_item *it, struct of_apply *a, const 
     return journal(it, a, r->id, "created there", err);
 }
 
-static bool same_json(const struct of_json *a, const struct of_json *b)
-{
-    return (!a && !b) || (a && b && of_json_equal(a, b));
-}
-
 /* A read that was being applied when this was planned may have changed the base since: what it says now counts. */
 static enum of_code base_now(struct of_push_item *it, struct of_apply *a, struct of_err *err)
 {
@@ -509,7 +504,7 @@ static enum of_code base_now(struct of_push_item *it, struct of_apply *a, struct
     OF_CLEANUP(of_json_freep) struct of_json *agreed = OF_TAKE(p->agreed);
     OF_TRY(of_push_json(res, 0, 0, &p->seen, err));
     OF_TRY(of_push_json(res, 0, 1, &p->agreed, err));
-    p->moved = !same_json(seen, p->seen) || !same_json(agreed, p->agreed);
+    p->moved = !of_json_equal(seen, p->seen) || !of_json_equal(agreed, p->agreed);
     a->read_seq = of_pgres_i64(res, 0, 2);
     return OF_OK;
 }

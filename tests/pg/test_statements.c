@@ -243,7 +243,7 @@ static const struct keyed keyed[] = {
     {"mark_ids", {HEAD, "'Person'", "I", "1"}},
     {"match_link", {HEAD, "'Person'", "I", "E", "'person'"}},
     {"match_review", {HEAD, "'Person'", "'person'", "I", "E", "T"}},
-    {"merged_edges", {"'org_1'", "'person_1_1'", "'person_1_2'", "'sync:pco'", "T", "'pco'", "'{Membership}'", "'{group_has_person}'"}},
+    {"merged_edges", {"'org_1'", "'person_1_1'", "'person_1_2'", "'sync:pco'", "T", "'pco'"}},
     {"review_conflict", {HEAD, "'Person'", "'person'", "I", "E", "T", "J"}},
     {"hint_out_own", {HEAD, "'person'", "E", "'kept'"}},
     {"suspect", {HEAD, "'Person'", "'1'", "1", "1000", "'why'"}},
