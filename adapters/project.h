@@ -47,6 +47,9 @@ void of_project_diff(const struct of_adapter *adapter, const struct of_type *typ
                      const struct of_json *seen, const struct of_json *agreed, bool is_new, struct of_buf *body, int *ret_n,
                      struct of_buf *fields);
 
+/* Is the text an element of the array ("_clear", "_skip")? NULL: no. */
+bool of_project_has_text(const struct of_json *array, const char *text);
+
 /* What of `sent` (a body as of_project_diff gives) the answer (a record's body) does not hold. Their own spelling counts as held:
  * case, blanks and punctuation of a text, the form of a phone number, digits and seconds that they do not keep. Null, absent or
  * another value does not; a relation that the answer does not speak of does. Names into fields as above; returns how many. */

@@ -28,7 +28,6 @@ const struct of_json *of_project_element(const struct of_json *body, const char 
 /* "<adapter>_<attr>" */
 enum { OF_PROJECT_NAME_MAX = 128 };
 const char *of_project_name(const struct of_adapter *adapter, const char *attr, char out[OF_PROJECT_NAME_MAX]);
-bool of_project_has_text(const struct of_json *array, const char *text);
 
 /* An object being written member by member. */
 struct of_members {

@@ -68,8 +68,12 @@ OF_MUSTCHECK enum of_code of_apply_missing(struct of_apply *a, const struct of_t
 /* May one more record of the type be deleted now? *ret_may false: too many have gone missing, and a person has been asked. */
 OF_MUSTCHECK enum of_code of_apply_may_go(struct of_apply *a, const struct of_type *type, bool *ret_may, struct of_err *err);
 /* A merge of people there: the removed record's link becomes merged_into, its edges move to the kept one's entity, its entity is
- * soft-deleted with an edge `merged`; children and keeper are hinted. */
+ * soft-deleted with an edge `merged`; children and keeper are hinted. *ret_early: the keeper is not linked yet but will be, so nothing was
+ * done but to hint it (what was added here to the removed one could not move); NULL: done all the same. */
 OF_MUSTCHECK enum of_code of_apply_merged(struct of_apply *a, const struct of_type *type, const char *kept, const char *removed,
+                                          bool *ret_early, struct of_err *err);
+/* The same as a list tells it: an early one is owed another look at the removed record. */
+OF_MUSTCHECK enum of_code of_apply_merger(struct of_apply *a, const struct of_type *type, const char *kept, const char *removed,
                                           struct of_err *err);
 OF_MUSTCHECK enum of_code of_apply_hint(struct of_apply *a, const char *type, const char *const *ids, size_t n,
                                         const char *reason, int priority, struct of_err *err);

@@ -161,7 +161,7 @@ static enum of_code apply_mergers(struct of_apply *a, void *arg, struct of_err *
 {
     struct mergers *m = arg;
     for (size_t i = 0; i < m->n; i++) {
-        OF_TRY(of_apply_merged(a, m->pj->type, m->list[i].kept, m->list[i].removed, err));
+        OF_TRY(of_apply_merger(a, m->pj->type, m->list[i].kept, m->list[i].removed, err));
     }
     return OF_OK;
 }

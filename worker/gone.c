@@ -313,11 +313,42 @@ static enum of_code move_edges(struct of_apply *a, const struct of_type *type, c
     return OF_OK;
 }
 
-enum of_code of_apply_merged(struct of_apply *a, const struct of_type *type, const char *kept, const char *removed,
+static enum of_code is_early(struct of_apply *a, const struct of_type *type, const char *kept, const char *removed, bool *ret,
+                             struct of_err *err)
+{
+    struct of_pgargs args = OF_PGARGS_INIT;
+    int64_t rows = 0;
+    *ret = false;
+    if (a->conn->mode == 'o') { /* nothing is created here: it may stay unlinked */
+        return OF_OK;
+    }
+    head(a, type, &args);
+    of_pg_arg_text(&args, kept);
+    of_pg_arg_text(&args, removed);
+    OF_TRY(of_pg_run_count(a->db, &of_sql_merged_early, &args, &rows, err));
+    *ret = rows > 0;
+    return *ret ? of_apply_hint(a, type->name, &kept, 1, "merged", 0, err) : OF_OK;
+}
+
+enum of_code of_apply_merger(struct of_apply *a, const struct of_type *type, const char *kept, const char *removed,
+                             struct of_err *err)
+{
+    bool early = false;
+    OF_TRY(of_apply_merged(a, type, kept, removed, &early, err));
+    return early ? of_apply_hint(a, type->name, &removed, 1, "merged", 0, err) : OF_OK;
+}
+
+enum of_code of_apply_merged(struct of_apply *a, const struct of_type *type, const char *kept, const char *removed, bool *ret_early,
                              struct of_err *err)
 {
     OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
     struct of_pgargs args = OF_PGARGS_INIT;
+    if (ret_early) {
+        OF_TRY(is_early(a, type, kept, removed, ret_early, err));
+        if (*ret_early) {
+            return OF_OK;
+        }
+    }
     head(a, type, &args);
     of_pg_arg_text(&args, kept);
     of_pg_arg_text(&args, removed);

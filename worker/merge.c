@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "adapters/project.h"
+
 /* More than the escapes of two bodies can take (a character of a text becomes six): what could be parsed can be written. */
 enum { MERGE_MAX_BYTES = 128 * 1024 * 1024 };
 
@@ -427,6 +429,20 @@ static void patch_custom(const struct of_merge_in *in, const struct of_json *our
     of_buf_done(&b);
 }
 
+/* Theirs says what a change of ours sent that nobody answered (push_unclear.sql): no change of theirs. */
+static bool is_lost_answer(const struct of_merge_in *in, const struct of_json *theirs, const struct of_json *before, const char *name)
+{
+    const char *source = in->adapter->name;
+    const struct of_json *sent = of_json_get(in->agreed, "_sent");
+    const struct of_json *set = of_json_get(sent, "customFields");
+    if (!before || same_set(theirs, before, source, name)) {
+        return false;
+    }
+    return count_elements(set, source, name) > 0 ? same_set(theirs, set, source, name)
+                                                 : of_project_has_text(of_json_get(sent, "_clear"), name) &&
+                                                       count_elements(theirs, source, name) == 0;
+}
+
 static void merge_custom_fields(const struct of_merge_in *in, struct of_merge_out *out)
 {
     char names[NAMES_MAX][OF_MERGE_FIELD_MAX];
@@ -449,13 +465,20 @@ static void merge_custom_fields(const struct of_merge_in *in, struct of_merge_ou
     of_buf_char(&stands, '[');
     for (int i = 0; i < n; i++) {
         const char *rule = "";
+        bool lost = is_lost_answer(in, theirs, before, names[i]);
+        const struct of_json *was = lost ? theirs : before;
+        const struct of_json *stood = lost ? theirs : agreed;
         struct facts f = {.name = names[i],
                           .equal = same_set(theirs, ours, source, names[i]),
                           .theirs_empty = count_elements(theirs, source, names[i]) == 0,
                           .ours_empty = count_elements(ours, source, names[i]) == 0,
-                          .has_base = before != NULL,
-                          .theirs_changed = !same_set(theirs, before, source, names[i]),
-                          .ours_changed = !same_set(ours, agreed, source, names[i])};
+                          .has_base = was != NULL,
+                          .theirs_changed = !same_set(theirs, was, source, names[i]),
+                          .ours_changed = !same_set(ours, stood, source, names[i])};
+        if (lost) {
+            note(out, names[i], elements_json(before, source, names[i]), elements_json(theirs, source, names[i]),
+                 "sent, its answer was lost", false);
+        }
         enum choice choice = decide(in, &f, &rule);
         const struct of_json *base = theirs;
         if (choice == CHOICE_THEIRS) {
@@ -464,7 +487,7 @@ static void merge_custom_fields(const struct of_merge_in *in, struct of_merge_ou
             note(out, names[i], elements_json(ours, source, names[i]), elements_json(theirs, source, names[i]), rule,
                  in->seen != NULL);
         } else if (choice != CHOICE_SAME) {
-            base = choice == CHOICE_SETTLED ? agreed : choice != CHOICE_OURS ? ours : in->seen ? agreed : theirs;
+            base = choice == CHOICE_SETTLED ? stood : choice != CHOICE_OURS ? ours : in->seen ? stood : theirs;
             kept(in, out, choice, &f, rule, elements_json(ours, source, names[i]), elements_json(theirs, source, names[i]));
         }
         differs = differs || !same_set(base, theirs, source, names[i]);

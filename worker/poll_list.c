@@ -359,7 +359,7 @@ static enum of_code write_mergers(struct of_apply *a, const struct of_poll_list 
                                   struct of_err *err)
 {
     for (size_t i = 0; i < page->n_mergers; i++) {
-        OF_TRY(of_apply_merged(a, l->type, page->mergers[i].kept, page->mergers[i].removed, err));
+        OF_TRY(of_apply_merger(a, l->type, page->mergers[i].kept, page->mergers[i].removed, err));
     }
     return OF_OK;
 }

@@ -171,6 +171,7 @@ static void item_free(struct of_push_item *it)
     struct of_push_job *pj = it->pj;
     of_push_plan_done(&it->plan);
     of_json_freep(&it->intent);
+    of_json_freep(&it->sending);
     of_freep(&it->record_id);
     of_freep(&it->body);
     of_freep(&it->found_body);
@@ -199,11 +200,10 @@ static void take_row(struct of_push_item *it, const struct of_pgres *res, int ro
     (void)of_strcopy(it->reason, sizeof it->reason, of_pgres_text(res, row, 4));
     it->priority = (int)of_pgres_i64(res, row, 5);
     struct of_err ignored = OF_ERR_INIT;
-    if (!of_pgres_is_null(res, row, 6)) {
-        (void)!of_json_parse(of_pgres_text(res, row, 6), of_pgres_len(res, row, 6), OF_PUSH_BODY_MAX, &it->intent, &ignored);
-    }
+    (void)!of_push_json(res, row, 6, &it->intent, &ignored);
     it->hidden_ms = of_pgres_i64(res, row, 7);
     it->owed_ms = of_pgres_i64(res, row, 8);
+    (void)!of_push_json(res, row, 9, &it->sending, &ignored);
     it->send_until = send_until;
     it->state = PUSH_CLAIMED;
 }
@@ -371,6 +371,8 @@ static enum of_code start_item(struct of_push_item *it, struct of_pg *db, struct
             next = PUSH_NEXT_OVER;
             code = of_push_later(it, db, &again, err);
         }
+    } else if (code == OF_OK && next == PUSH_NEXT_SEND && !look) {
+        code = of_push_mark(it, db, err);
     }
     if (code != OF_OK && err->cls == OF_CLASS_PERMANENT) { /* this record, not the database */
         struct of_err why = *err;

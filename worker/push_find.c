@@ -137,19 +137,59 @@ enum of_code of_push_found(struct of_push_item *it, struct of_apply *a, bool *re
     return of_push_later(it, a->db, &now, err);
 }
 
+/* Only a record of ours changes on both sides; an edge or a value is written whole. */
+static bool is_update(const struct of_push_item *it)
+{
+    const struct of_push_plan *p = &it->plan;
+    return p->verb == OF_VERB_UPDATE && p->sent && p->type->kind == OF_KIND_ENTITY && it->asks == PUSH_WRITE;
+}
+
+static enum of_code unclear(const struct of_push_item *it, struct of_pg *db, const struct of_json *sent, struct of_err *err)
+{
+    struct of_buf b = OF_BUF_INIT(OF_PUSH_BODY_MAX);
+    of_json_write(&b, sent);
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, it->pj->org);
+    of_pg_arg_int8(&args, it->plan.link);
+    of_pg_arg_jsonb(&args, of_buf_text(&b));
+    enum of_code code = b.bad ? OF_OK : of_pg_run(db, &of_sql_push_unclear, &args, NULL, err);
+    of_buf_done(&b);
+    return code;
+}
+
 enum of_code of_push_unclear(const struct of_push_item *it, struct of_pg *db, struct of_err *err)
+{
+    return is_update(it) ? unclear(it, db, it->plan.sent, err) : OF_OK;
+}
+
+enum of_code of_push_was_sending(struct of_push_item *it, struct of_pg *db, struct of_err *err)
+{
+    int64_t link = 0;
+    const struct of_json *sent = of_json_get(it->sending, "update");
+    if (sent && of_json_i64(of_json_get(it->sending, "link"), &link) && link == it->plan.link) {
+        OF_TRY(unclear(it, db, sent, err));
+    }
+    of_json_freep(&it->sending);
+    return OF_OK;
+}
+
+enum of_code of_push_mark(struct of_push_item *it, struct of_pg *db, struct of_err *err)
 {
     const struct of_push_plan *p = &it->plan;
     struct of_buf sent = OF_BUF_INIT(OF_PUSH_BODY_MAX);
-    if (p->verb != OF_VERB_UPDATE || !p->sent || p->type->kind != OF_KIND_ENTITY || it->asks != PUSH_WRITE) {
+    int64_t rows = 1;
+    it->asks = PUSH_WRITE;
+    if (!is_update(it)) {
         return OF_OK;
     }
     of_json_write(&sent, p->sent);
     struct of_pgargs args = OF_PGARGS_INIT;
-    of_pg_arg_text(&args, it->pj->org);
+    of_push_key_args(it, &args);
+    of_pg_arg_int8(&args, it->fence);
     of_pg_arg_int8(&args, p->link);
     of_pg_arg_jsonb(&args, of_buf_text(&sent));
-    enum of_code code = sent.bad ? OF_OK : of_pg_run(db, &of_sql_push_unclear, &args, NULL, err);
+    enum of_code code = sent.bad ? OF_OK : of_pg_run_count(db, &of_sql_push_mark, &args, &rows, err);
     of_buf_done(&sent);
-    return code;
+    OF_TRY(code);
+    return rows ? OF_OK : of_err_set(err, OF_E_LEASE, "the row is somebody else's now");
 }

@@ -46,6 +46,7 @@ struct of_push_item {
     int64_t fence;
     int attempts, priority;
     struct of_json *intent; /* of an earlier try whose end is not known; NULL: none */
+    struct of_json *sending; /* of an earlier try of an update whose end is not known; NULL: none */
     int64_t hidden_ms;      /* so long its record may still be invisible */
     int64_t owed_ms;        /* so long it has been owed */
     bool has_looked;        /* theirs has been read since it was claimed */
@@ -178,6 +179,10 @@ enum of_code of_push_failed(struct of_push_item *it, struct of_pg *db, const str
 /* What an update sent is kept with the base: should theirs say it by now, that is no change of theirs. Alone or in the caller's
  * transaction. */
 enum of_code of_push_unclear(const struct of_push_item *it, struct of_pg *db, struct of_err *err);
+/* The same for what an earlier try, whose worker is gone, was sending. */
+enum of_code of_push_was_sending(struct of_push_item *it, struct of_pg *db, struct of_err *err);
+/* Before an update leaves. OF_E_LEASE: the row is somebody else's. */
+enum of_code of_push_mark(struct of_push_item *it, struct of_pg *db, struct of_err *err);
 enum of_code of_push_found(struct of_push_item *it, struct of_apply *a, bool *ret_again, struct of_err *err);
 /* Any of these records there may be the one that was made of it: a person says which. Until then none of them becomes anything here. */
 enum of_code of_push_ask_alike(struct of_push_item *it, struct of_apply *a, const struct of_pgarr *ids, struct of_err *err);

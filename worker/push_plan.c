@@ -334,6 +334,7 @@ static enum of_code plan_linked(struct of_push_item *it, struct of_pg *db, const
     id_of(of_pgres_text_null(res, 0, 5), p->parent, sizeof p->parent);
     OF_TRY(of_push_json(res, 0, 6, &p->seen, err));
     OF_TRY(of_push_json(res, 0, 7, &p->agreed, err));
+    OF_TRY(of_push_was_sending(it, db, err));
     if (of_pgres_bool(res, 0, 1)) {
         return plan_update(it, db, row, ret, err);
     }

@@ -559,6 +559,9 @@ enum of_code of_push_failed(struct of_push_item *it, struct of_pg *db, const str
     const struct of_conf *conf = it->pj->w->conf;
     bool keep = it->intent && (it->state != PUSH_ANSWERED || it->asks != PUSH_WRITE || it->unclear);
     struct of_push_later l = {.state = "ready", .attempts = it->attempts, .keep_intent = keep};
+    if (it->state == PUSH_ANSWERED && (it->unclear || why->cls == OF_CLASS_RETRY)) {
+        OF_TRY(of_push_unclear(it, db, err));
+    }
     if (why->code == OF_E_BUSY) {
         l.ms = OF_MAX(why->retry_after_ms, 200);
     } else if (why->cls == OF_CLASS_FENCED) {
@@ -567,7 +570,6 @@ enum of_code of_push_failed(struct of_push_item *it, struct of_pg *db, const str
         l.ms = 2000;
         l.why = why;
     } else if (why->cls == OF_CLASS_RETRY) {
-        OF_TRY(it->state == PUSH_ANSWERED ? of_push_unclear(it, db, err) : OF_OK);
         it->pj->their_failures++;
         l.ms = OF_MAX(of_backoff_ms(conf, it->attempts), why->retry_after_ms);
         l.attempts = it->attempts + 1;

@@ -34,14 +34,19 @@ static enum of_code ask_of(const struct of_type *t, const struct of_pgres *rows,
         const struct of_json *is = of_json_get(of_json_get(staged, "_rel"), r->key);
         const struct of_json *was = of_json_get(of_json_get(seen, "_rel"), r->key);
         const struct of_json *by_agreement = of_json_get(of_json_get(agreed, "_rel"), r->key);
+        const struct of_json *sent = of_json_get(of_json_get(of_json_get(agreed, "_sent"), "_rel"), r->key);
+        bool lost = sent && of_json_equal(sent, is);
         if (r->kind != OF_REL_EDGE || !is || !was || of_json_equal(is, was) || of_json_get(seen, "_gone")) {
             continue;
         }
         c->of = of_reallocarray(c->of, c->n + 1, sizeof *c->of);
         c->of[c->n++] = (struct of_rel_choice){.eid = of_strdup(of_pgres_text(rows, row, 1)),
                                                .relation = r,
+                                               .lost = lost,
                                                .theirs = of_strdup(or_empty(is)),
-                                               .agreed = of_strdup(or_empty(by_agreement ? by_agreement : was))};
+                                               .agreed = of_strdup(or_empty(lost           ? is
+                                                                            : by_agreement ? by_agreement
+                                                                                           : was))};
     }
     return OF_OK;
 }
@@ -103,8 +108,9 @@ static void answer(struct of_apply *a, const struct of_type *t, const struct of_
         x->newer = !theirs_at(a, rows, x->eid, &theirs_us) || at > theirs_us;
         const char *strategy = of_merge_strategy(a->conn->field_strategies, a->conn->strategy, t->name, x->relation->key);
         enum of_merge_side side = of_merge_by_strategy(strategy, x->newer, &x->rule);
-        x->ours = side != OF_MERGE_THEIRS;
-        x->ask = side == OF_MERGE_ASK;
+        x->ours = side != OF_MERGE_THEIRS || x->lost;
+        x->ask = side == OF_MERGE_ASK && !x->lost;
+        x->rule = x->lost ? "sent, its answer was lost" : x->rule;
         c->of[n++] = *x;
     }
     c->n = n;

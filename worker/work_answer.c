@@ -8,7 +8,7 @@
 
 /* What the answer to a single read means for the record and for its row of sync.work: one answer, one transaction. */
 
-enum { BAD_ANSWERS = 6 };
+enum { BAD_ANSWERS = 6, EARLY_TRIES = 6 };
 
 struct of_apply of_work_apply(struct of_work_job *wj, struct of_pg *db)
 {
@@ -235,7 +235,13 @@ static enum of_code after_mergers(struct of_work_job *wj, struct of_apply *a, st
     bool more = false;
     OF_TRY(wj->conn->adapter->parse_mergers(it->body, it->body_len, find_merger, &f, &more, err));
     if (f.kept[0]) {
-        OF_TRY(of_apply_merged(a, it->type, f.kept, it->id, err));
+        bool early = false;
+        OF_TRY(of_apply_merged(a, it->type, f.kept, it->id, it->attempts < EARLY_TRIES ? &early : NULL, err));
+        if (early) {
+            struct of_err why = OF_ERR_INIT;
+            (void)of_err_set(&why, OF_E_NOT_FOUND, "merged into %s, which is not here yet", f.kept);
+            return of_work_row_later(wj, a->db, it, "ready", of_backoff_ms(wj->w->conf, it->attempts), it->attempts + 1, &why, err);
+        }
         return of_work_row_done(wj, a->db, it, err);
     }
     it->offset += f.rows;

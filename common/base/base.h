@@ -27,12 +27,13 @@
     } while (0)
 
 #define OF_CLEANUP(fn) __attribute__((cleanup(fn)))
-/* static inline void name(type **): calls free_fn on what the local holds. NULL is fine. */
+/* static inline void name(type **): calls free_fn on what it points to and sets that to NULL. NULL is fine. */
 #define OF_DEFINE_CLEANUP(type, free_fn, name)                                                                         \
     OF_UNUSED static inline void name(type **p)                                                                        \
     {                                                                                                                  \
         if (*p) {                                                                                                      \
             free_fn(*p);                                                                                               \
+            *p = NULL;                                                                                                 \
         }                                                                                                              \
     }
 /* Hands over what a cleanup local owns. */

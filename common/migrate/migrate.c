@@ -17,6 +17,7 @@ const struct of_migration of_migrations[] = {
     {2, "0002_openfaith", &of_sql__0002_openfaith},
     {3, "0003_work_out", &of_sql__0003_work_out},
     {4, "0004_relation_refs", &of_sql__0004_relation_refs},
+    {5, "0005_work_sending", &of_sql__0005_work_sending},
     {0, NULL, NULL},
 };
 

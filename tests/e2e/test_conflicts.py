@@ -337,6 +337,30 @@ def its_answer_is_lost():
         assert b.both(0) == ("Second", "Second"), b.both(0)
 
 
+@test(timeout=120)
+def its_worker_dies():
+    """A change arrives there and its worker is killed before it has stored the answer; ours is changed again, and wins."""
+    with Cluster("conflict-kill", people=40, workers=1, env={"OF_LEASE_MS": 6000, "OF_HTTP_TIMEOUT_MS": 3000}) as c:
+        c.connect(ORG, types=["Person"])
+        c.wait_active(ORG, 60)
+        c.ctl("set", ORG, "pco", "--strategy", "chms_wins")
+        c.settle(ORG, 60)
+        b = Both(c)
+        person, external = b.people[0]
+        c.workers[0].stop()
+        victim = c.add_worker(OF_FAILPOINTS="push.before_store=kill@2")  # the first answer is the look at theirs
+        victim.killed = True
+        b.here(person, firstName="First")
+        wait_until(lambda: not victim.alive(), 60, "the worker dies", 0.05)
+        assert b.both(0) == ("First", "First"), b.both(0)
+        b.here(person, firstName="Second")
+        c.add_worker()
+        c.settle(ORG, 60)
+        assert b.both(0) == ("Second", "Second"), b.both(0)
+        rules = c.query("SELECT rule FROM sync.journal WHERE org_id = %s AND entity_id = %s AND field = 'firstName'", ORG, person)
+        assert ("sent, its answer was lost",) in rules, rules
+
+
 def review_of(c, external_type, external, field=None):
     rows = c.query("SELECT id::text, kind, field, detail FROM sync.review WHERE org_id = %s AND state = 'open' AND external_type = %s "
                    "AND external_id = %s AND (%s::text IS NULL OR field = %s)", ORG, external_type, external, field, field)

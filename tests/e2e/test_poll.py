@@ -271,6 +271,38 @@ def moved_to_somebody_new():
 
 
 @test(timeout=120)
+def added_to_somebody_who_is_merged_into_somebody_new():
+    """A person is put into a group here while there they have become somebody who is not known here yet: the membership goes to the kept."""
+    with church("merged-new", people=60) as c:
+        person, removed = c.query(
+            "SELECT entity_id, external_id FROM sync.external_link p WHERE external_type = 'Person' AND org_id = %s AND state = 'linked' "
+            "AND NOT EXISTS (SELECT FROM openfaith_edges e WHERE e.\"targetEntityId\" = p.entity_id AND e.\"relationshipType\" = "
+            "'group_has_person') ORDER BY 2 LIMIT 1", ORG)[0]
+        group, group_there = c.query(
+            "SELECT entity_id, external_id FROM sync.external_link l JOIN openfaith_groups g ON g.id = l.entity_id WHERE l.org_id = %s "
+            "AND external_type = 'Group' AND state = 'linked' AND g.\"archivedAt\" IS NULL ORDER BY 2 LIMIT 1", ORG)[0]
+        keep = c.sim.do("POST", "/people/v2/people", {"first_name": "Ida", "last_name": "Kept"})["id"]
+        c.sim.merge(keep, removed)
+        c.query('INSERT INTO openfaith_edges ("orgId", "sourceEntityId", "sourceEntityTypeTag", "targetEntityId", "targetEntityTypeTag", '
+                "\"relationshipType\", metadata, \"createdAt\", \"createdBy\") VALUES (%s, %s, 'group', %s, 'person', "
+                "'group_has_person', '{}', now(), 'user_1')", ORG, group, person)
+        wait_until(lambda: c.query("SELECT 1 FROM sync.external_link WHERE org_id = %s AND external_type = 'Person' AND external_id = %s "
+                                   "AND state = 'merged_into'", ORG, removed), 60, "the merger to be known", 0.1)
+        c.settle(ORG)
+        kept = c.value("SELECT entity_id FROM sync.external_link WHERE org_id = %s AND external_type = 'Person' AND external_id = %s "
+                       "AND state = 'linked'", ORG, keep)
+        there = [m for m in c.sim.dump(1, "Membership") if m["relationships"]["person"]["data"]["id"] == keep
+                 and m["relationships"]["group"]["data"]["id"] == group_there]
+        assert len(there) == 1, there
+        here = c.query('SELECT "targetEntityId" FROM openfaith_edges WHERE "orgId" = %s AND "sourceEntityId" = %s AND "relationshipType" = '
+                       "'group_has_person' AND \"targetEntityId\" IN (%s, %s) AND \"deletedAt\" IS NULL", ORG, group, person, kept)
+        assert here == [(kept,)], here
+        poll(c)
+        reconcile(c)
+        c.assert_same(ORG)
+
+
+@test(timeout=120)
 def named_by_others_while_it_is_held_back():
     """Somebody who is new there may be what a create of ours made, so it is left alone until that is known. Whatever names it waits
     meanwhile, and does not ask for it again and again."""

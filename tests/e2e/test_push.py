@@ -632,6 +632,17 @@ def names_what_is_stuck():
         settled(c)
         there = [m["id"] for m in record(c, "Household", home_there)["relationships"]["people"]["data"]]
         assert church.external(person) in there, there
+        # and when a person gives up the one, what is parked behind it does not stay
+        c.sim.fault("status422", 1, match="POST /people/v2/people", times=1)
+        person = church.entity("openfaith_people", "person", firstName="Refused", lastName="Forever", type="default", status="active")
+        wait_until(lambda: c.query(state, ORG, person) == [("dead", None)], 30, "a dead letter")
+        key = church.edge(home, person, "household_has_person")
+        wait_until(lambda: c.query(state, ORG, key) == [("parked", f"out:person/{person}")], 30, "it waits for the person")
+        c.ctl("dlq", "discard", ORG, "--reason", "test")
+        settled(c)
+        assert not c.query(state, ORG, key), c.query(state, ORG, key)
+        assert c.value("SELECT count(*) FROM openfaith_edges WHERE \"orgId\" = %s AND \"targetEntityId\" = %s AND \"deletedAt\" IS NULL",
+                       ORG, person) == 1, "ours keeps the member"
 
 
 @test(timeout=240)

@@ -193,7 +193,7 @@ static void merged(struct church *c, const char *kept, const char *removed)
 {
     struct of_err err = OF_ERR_INIT;
     ok(of_apply_begin(&c->a, &err));
-    ok(of_apply_merged(&c->a, of_type_find(pco, "Person"), kept, removed, &err));
+    ok(of_apply_merged(&c->a, of_type_find(pco, "Person"), kept, removed, NULL, &err));
     ok(of_pg_commit(db, &err));
 }
 

@@ -311,14 +311,20 @@ static void a_merge_into_one_that_is_not_here_yet(void **state)
     struct church c;
     church_init(&c, "merger_early", 'b');
     bring(&c, "Person", "21", FAMILY("Gone", ""), "Household", "3", HOUSEHOLD("Both", "\"Person/21\""));
-    merged(&c, "22", "21");
+    struct of_err err = OF_ERR_INIT;
+    ok(of_apply_begin(&c.a, &err));
+    ok(of_apply_merger(&c.a, of_type_find(pco, "Person"), "22", "21", &err));
+    ok(of_pg_commit(db, &err));
+    expect(&c, PEOPLE, "Gone|Lee|lives");
+    expect(&c, WORK, "Person/21|ready|merged|- ; Person/22|ready|merged|-"); /* and when the kept one is here, it is done whole */
+    make_sql(&c, "DELETE FROM sync.work WHERE org_id = ORG");
+    merged(&c, "22", "21"); /* it does not come */
     expect(&c, PEOPLE, "Gone|Lee|gone");
     expect(&c, WORK, "Household/3|ready|merged|- ; Person/22|ready|merged|-");
     /* read again, it names the kept one, and waits for it */
     bring(&c, "Household", "3", HOUSEHOLD("Both", "\"Person/22\""));
     bring(&c, "Person", "22", FAMILY("Kept", ""));
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
-    struct of_err err = OF_ERR_INIT;
     int64_t tied = 0;
     of_pgarr_text(ids, "3");
     ok(of_apply_begin(&c.a, &err));

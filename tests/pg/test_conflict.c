@@ -91,6 +91,31 @@ static void a_relation_that_both_changed(void **state)
     }
 }
 
+/* Ours was sent and nobody answered; it has changed since, to something new or back to what it was. */
+static void a_relation_whose_answer_was_lost(void **state)
+{
+    (void)state;
+    static const char *const now[] = {"2", "1"};
+    for (size_t i = 0; i < OF_ARRAY_LEN(now); i++) {
+        struct church c;
+        OF_CLEANUP(of_freep) char *name = of_asprintf("rel_lost%zu", i);
+        church_of_campuses(&c, name);
+        strategy(&c, "chms_wins");
+        move(&c, "3");
+        make_sql(&c, "UPDATE sync.base b SET agreed = '{\"_sent\":{\"_rel\":{\"primary_campus\":\"Campus/3\"}}}' FROM sync.external_link l"
+                     " WHERE b.org_id = ORG AND l.org_id = ORG AND l.id = b.link_id AND l.external_type = 'Person'");
+        move(&c, now[i]);
+        bring(&c, "Person", "10", PERSON("Ann", "Lee", "\"Campus/3\""));
+        expect(&c, CAMPUS_OF, now[i]);
+        expect(&c, OUT, "person|kept");
+        expect(&c, "SELECT field AS a, rule AS b FROM sync.journal WHERE org_id = ORG",
+               "_rel.primary_campus|sent, its answer was lost");
+        bring(&c, "Person", "10", PERSON("Ann", "Lee", "\"Campus/2\"")); /* and what they change after that is theirs */
+        expect(&c, CAMPUS_OF, "2");
+        church_done(&c);
+    }
+}
+
 static void two_values_that_alternate_are_frozen(void **state)
 {
     (void)state;
@@ -302,6 +327,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(a_relation_that_only_one_changed),
         TEST(a_relation_that_both_changed),
+        TEST(a_relation_whose_answer_was_lost),
         TEST(two_values_that_alternate_are_frozen),
         TEST(a_value_that_both_changed),
         TEST(a_value_by_the_strategy_of_its_field),

@@ -102,13 +102,14 @@ static void test_migrate(void **state)
     expect_problem(db, "run openfaithctl migrate");
     expect_problem(db, "table \"openfaith_people\" is missing");
     char *text = migrate(db);
-    assert_string_equal(text, "applied 0001_sync\napplied 0002_openfaith\napplied 0003_work_out\napplied 0004_relation_refs\n");
+    assert_string_equal(text, "applied 0001_sync\napplied 0002_openfaith\napplied 0003_work_out\napplied 0004_relation_refs\n"
+                              "applied 0005_work_sending\n");
     free(text);
     expect_good(db);
     text = migrate(db);
     assert_string_equal(text, "");
     free(text);
-    assert_int_equal(number(db, "t_versions", "SELECT count(*) FROM sync.schema_version WHERE length(sha256) = 64"), 4);
+    assert_int_equal(number(db, "t_versions", "SELECT count(*) FROM sync.schema_version WHERE length(sha256) = 64"), 5);
     /* a fresh row has the model's defaults */
     script(db, "INSERT INTO public.\"openfaith_phoneNumbers\" (id, \"orgId\", \"createdAt\") VALUES ('p', 'o', now())");
     assert_int_equal(number(db, "t_defaults", "SELECT count(*) FROM public.\"openfaith_phoneNumbers\" WHERE _tag = 'phoneNumber' "

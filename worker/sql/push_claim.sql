@@ -1,7 +1,7 @@
 -- params: 4
 -- Takes rows of the way out that are due, or whose lease has run out, and whose transaction can be seen by now. $1 org, $2 adapter,
 -- $3 lease ms, $4 at most. Locks rows, skips locked ones. Gives type, id, fence, attempts, reason, priority, intent, ms for which what
--- an earlier try made may still be hidden, for how many ms it has been owed. The states are named twice: in that form the planner
+-- an earlier try made may still be hidden, for how many ms it has been owed, what an earlier try was sending. The states are named twice: in that form the planner
 -- knows them for those of the index work_due_out, and else it reads and sorts all rows for each few.
 WITH due AS (
     SELECT record_type, record_id FROM sync.work
@@ -18,5 +18,5 @@ WITH due AS (
 )
 SELECT w.record_type, w.record_id, w.fence, w.attempts, w.reason, w.priority, w.intent,
     greatest((w.intent ->> 'not_before')::bigint - (extract(epoch FROM now()) * 1000)::bigint, 0),
-    greatest((extract(epoch FROM now() - w.first_at) * 1000)::bigint, 0)
+    greatest((extract(epoch FROM now() - w.first_at) * 1000)::bigint, 0), w.sending
 FROM w

@@ -5,7 +5,7 @@ WITH d AS (
     DELETE FROM sync.work WHERE org_id = $1 AND adapter = $2 AND direction = 'out' AND record_type = $3 AND record_id = $4
         AND fence = $5 AND state = 'leased' AND gen = taken_gen RETURNING 1
 ), u AS (
-    UPDATE sync.work SET state = 'ready', due_at = now(), lease_until = NULL, intent = NULL, attempts = 0, waits_for = NULL,
+    UPDATE sync.work SET state = 'ready', due_at = now(), lease_until = NULL, intent = NULL, sending = NULL, attempts = 0, waits_for = NULL,
         first_at = now()
     WHERE org_id = $1 AND adapter = $2 AND direction = 'out' AND record_type = $3 AND record_id = $4
         AND fence = $5 AND state = 'leased' AND gen <> taken_gen RETURNING 1
