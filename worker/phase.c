@@ -8,6 +8,7 @@
 
 enum {
     CURSOR_MAX = 64 * 1024,
+    FENCED_MS = 200,
     HOLD_MS = 10000 /* beyond a slice: then the scheduler takes the worker for dead; Kafka usually tells earlier */
 };
 
@@ -288,7 +289,11 @@ static enum of_go after_error(struct of_phase_job *pj, struct of_err *err)
 {
     switch (err->cls) {
     case OF_CLASS_FENCED:
-        return OF_GO_END;
+        /* The lane is another worker's from now on, and this message may be committed before it is: the row says that it is owed.
+         * Where somebody else has moved the phase seq is another one, and nothing is written. */
+        pj->sleep_ms = FENCED_MS;
+        (void)of_strcopy(pj->why, sizeof pj->why, "goes on at another worker");
+        return OF_GO_SLEEP;
     case OF_CLASS_RECONNECT:
         pj->sleep_ms = 2000;
         (void)of_strcopy(pj->why, sizeof pj->why, "waits for a reconnect");

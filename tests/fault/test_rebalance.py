@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workers come and go every few seconds during a sync: nothing is applied by two at once, and it ends."""
+import concurrent.futures
 import os
 import random
 import time
 
-from harness import Cluster
+from harness import Cluster, wait_until
 from runner import test
 
 ORGS = 6
@@ -42,3 +43,20 @@ def workers_come_and_go():
         doubled = c.query("SELECT org_id, external_type, external_id, count(*) FROM sync.journal WHERE rule = 'create' "
                           "GROUP BY 1, 2, 3 HAVING count(*) > 1 LIMIT 5")
         assert not doubled, doubled
+
+
+@test(timeout=300)
+def no_phase_is_left_behind():
+    """Workers come and go while many churches sync: no phase waits for the scheduler's look at what has stalled."""
+    orgs = 100
+    with Cluster("left-behind", kafka="real", people=40, orgs=orgs, workers=1, latency_ms=100, env={"OF_STALLED_MS": 600000}) as c:
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda index: c.connect(f"org-{index}", index), range(1, orgs + 1)))
+        for _ in range(3):
+            c.add_worker()
+            time.sleep(1.5)
+            assert c.workers[0].stop(20) == 0
+            time.sleep(1.5)
+            c.workers[0].start()
+        wait_until(lambda: c.value("SELECT count(*) FROM sync.run WHERE state <> 'done'") == 0, 90, "all churches active", 0.5)
+        c.settle(timeout=60)
