@@ -482,11 +482,12 @@ static enum of_code claim_more(struct of_push_job *pj, struct of_pg *db, int *re
     pj->conn = conn;
     OF_TRY(claim(pj, db, want, ret_n, err));
     pj->more = *ret_n == want;
+    pj->due = false;
     return OF_OK;
 }
 
-/* Nothing is under way and nothing was due. */
-static enum of_step rest(struct of_push_job *pj, struct of_pg *db, struct of_err *err)
+/* Nothing is under way. looked: and nothing could be claimed just now. */
+static enum of_step rest(struct of_push_job *pj, struct of_pg *db, bool looked, struct of_err *err)
 {
     static const int wait_ms[] = {1, 2, 5, 10, 20, 50, 100};
     struct of_pgargs args = OF_PGARGS_INIT;
@@ -504,8 +505,13 @@ static enum of_step rest(struct of_push_job *pj, struct of_pg *db, struct of_err
     if (of_pgres_bool(res, 0, 0)) {
         ms = wait_ms[OF_MIN((size_t)pj->unseen++, OF_ARRAY_LEN(wait_ms) - 1)];
     }
+    if (ms == 0 && !looked) {
+        pj->due = true;
+        return OF_STEP_AGAIN;
+    }
     if (ms <= STAY_MS) { /* leaving would cost the scheduler's seconds */
         pj->job.wake_at = (struct of_boot){.ms = of_boot_now().ms + OF_MAX(ms, 1)};
+        pj->due = true;
         return OF_STEP_WAIT;
     }
     return leave(pj, false) ? OF_STEP_DONE : OF_STEP_AGAIN;
@@ -525,7 +531,7 @@ static enum of_step work(struct of_push_job *pj, struct of_pg *db)
     enum of_code code = each(pj, db, PUSH_ANSWERED, settle_item, &err);
     code = code == OF_OK ? breaker(pj, db, &err) : code;
     int places = count_in(pj, PUSH_FREE);
-    bool look = told || places == OF_PUSH_SLOTS || (pj->more && places >= OF_PUSH_SLOTS / 2);
+    bool look = told || pj->due || (pj->more && places >= OF_PUSH_SLOTS / 2);
     pj->more = pj->more || (told && code != OF_OK);
     if (code == OF_OK && look) {
         code = claim_more(pj, db, &claimed, &err);
@@ -542,7 +548,7 @@ static enum of_step work(struct of_push_job *pj, struct of_pg *db)
     pj->failures = 0;
     pj->unseen = claimed > 0 ? 0 : pj->unseen;
     if (count_in(pj, PUSH_FREE) == OF_PUSH_SLOTS) {
-        return claimed > 0 ? OF_STEP_AGAIN : rest(pj, db, &err);
+        return claimed > 0 ? OF_STEP_AGAIN : rest(pj, db, look, &err);
     }
     return count_in(pj, PUSH_ANSWERED) > 0 ? OF_STEP_AGAIN : OF_STEP_WAIT;
 }
@@ -616,6 +622,7 @@ static struct of_push_job *job_new(struct of_worker *w, const char *org, const c
     pj->w = w;
     pj->org = of_strdup(org);
     pj->adapter = of_strdup(adapter);
+    pj->due = true;
     pthread_mutex_init(&pj->lock, NULL);
     for (int i = 0; i < OF_PUSH_SLOTS; i++) {
         pj->items[i].pj = pj;

@@ -73,7 +73,8 @@ struct of_push_job {
     pthread_mutex_t lock; /* guards item states and outstanding */
     struct of_push_item items[OF_PUSH_SLOTS];
     int outstanding;
-    bool more;        /* the last claim was full */
+    bool more;        /* the last claim was full, or what was made may be waited for */
+    bool due;         /* a row is, as far as is known: asked for again when nothing is under way any more */
     bool gone;        /* the org's lane went to another worker, or nothing may be sent now */
     int unseen;       /* looks in a row that found only rows whose transaction is not visible yet */
     int failures;     /* of ours, in a row */

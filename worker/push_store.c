@@ -738,7 +738,7 @@ static enum of_code settle(struct of_push_item *it, struct of_apply *a, bool *re
     }
     if (it->err.code == OF_OK || (gone && it->plan.verb == OF_VERB_DELETE)) {
         it->pj->their_failures = 0;
-        it->pj->more = true; /* what waited for it is ready */
+        it->pj->more = it->pj->more || it->plan.verb != OF_VERB_UPDATE; /* what waited for it is ready */
         OF_TRY(stored(it, a, ret_undo, err));
         if (*ret_undo) {
             it->asks = PUSH_FOLLOW;
