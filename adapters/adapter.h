@@ -57,7 +57,7 @@ struct of_field {
 /* A column whose value is the same for every record of the type. */
 struct of_constant {
     const char *column;
-    const char *value;
+    const char *value; /* NULL: the adapter's own name, which tells two accounts apart */
 }; /* ends with column NULL */
 
 enum of_rel_kind {
@@ -240,6 +240,8 @@ struct of_adapter {
      * needed to compare the answer with what was sent. Fails: OF_E_INVALID, what is missing by name, never by value. */
     enum of_code (*write_request)(const struct of_write *w, of_scope scope, const char **ret_method, struct of_buf *target,
                                   struct of_buf *body, struct of_err *err);
+    /* The word that a create sends in the place of a value that theirs does not take; NULL: the value goes as it is. */
+    const char *(*word)(const struct of_type *type, const struct of_field *field, const struct of_json *value);
     /* Where to look for a record whose create was not answered: a list that holds it if it was made at or after since (their
      * clock). It may hold older and linked ones too. Nothing is appended where the path needs a parent and none is given. */
     void (*recent_target)(const struct of_type *type, of_scope scope, const char *parent, struct of_wall since, int64_t offset,
@@ -270,6 +272,7 @@ struct of_adapter {
 /* --- registry and helpers (registry.c) --- */
 const struct of_adapter *of_adapter_find(const char *name); /* NULL if unknown */
 const struct of_adapter *of_adapter_at(size_t i);           /* NULL past the end */
+const char *of_constant_value(const struct of_type *type, const struct of_constant *c);
 const struct of_type *of_type_find(const struct of_adapter *a, const char *name);
 size_t of_type_index(const struct of_adapter *a, const struct of_type *t);
 of_scope of_scope_all(const struct of_adapter *a);

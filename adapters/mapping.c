@@ -163,7 +163,7 @@ static bool write_columns(struct of_mapping *m)
     }
     for (const struct of_constant *c = type->constants; c && c->column; c++) {
         of_mapping_member(out, c->column);
-        of_buf_json_str(out, c->value);
+        of_buf_json_str(out, of_constant_value(type, c));
     }
     return true;
 }

@@ -150,3 +150,8 @@ void of_adapter_not_sent(const struct of_adapter *a, of_scope scope, struct of_b
         of_buf_fmt(out, " (%s)", t->cannot);
     }
 }
+
+const char *of_constant_value(const struct of_type *type, const struct of_constant *c)
+{
+    return c->value ? c->value : type->adapter->name;
+}

@@ -430,8 +430,9 @@ static enum of_code tie_again(struct of_apply *a, const struct of_type *t, const
         of_pg_arg_array(&args, ids);
         OF_TRY(of_pg_run(a->db, &of_sql_stage_moved, &args, NULL, err));
     }
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *none = of_pgarr_new(OF_PG_TEXT); /* what somebody here removed stays so */
     int64_t done = 0;
-    return of_apply_edges(a, t, ids, NULL, &done, err);
+    return of_apply_edges(a, t, ids, none, &done, err);
 }
 
 enum of_code of_apply_returned(struct of_apply *a, const struct of_pgarr *eids, struct of_err *err)

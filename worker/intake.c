@@ -142,6 +142,12 @@ static void on_revoke(void *arg, const char *const *topics, const int32_t *parti
     struct of_intake *in = arg;
     struct of_mono begin = of_mono_now();
     if (n > 0) {
+        for (int i = 0; i < n; i++) {
+            int32_t index = topic_index(topics[i]);
+            if (index >= 0) {
+                of_tracker_leave(in->w->tracker, index, partitions[i]);
+            }
+        }
         of_items_revoke(in, partitions, n, 0); /* nothing more begins */
         of_remote_hand_over(in->w->remote, partitions, n, HAND_OVER_MS);
         of_items_revoke(in, partitions, n, lost ? 0 : REVOKE_WAIT_MS); /* calls that waited have failed: jobs end */

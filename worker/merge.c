@@ -110,9 +110,22 @@ enum of_merge_side of_merge_by_strategy(const char *strategy, bool ours_is_newer
 /* What is known of one field before it is decided. */
 struct facts {
     const char *name;
-    const struct of_json *theirs, *ours; /* of a column; NULL: a custom field's elements */
+    const struct of_json *theirs, *ours; /* of a column */
+    const struct of_json *their_list, *our_list; /* the elements of a custom field, among others */
     bool equal, theirs_empty, ours_empty, has_base, theirs_changed, ours_changed, spelled;
+    bool apart; /* it was agreed that both say something else */
 };
+
+static bool same_set(const struct of_json *a, const struct of_json *b, const char *source, const char *name);
+
+/* One of the two is theirs, the other ours. */
+static bool is_pair(const struct of_merge_in *in, const struct facts *f, const struct of_json *one, const struct of_json *other)
+{
+    if (!f->their_list && !f->our_list) {
+        return of_json_equal(one, f->theirs) && of_json_equal(other, f->ours);
+    }
+    return same_set(one, f->their_list, in->adapter->name, f->name) && same_set(other, f->our_list, in->adapter->name, f->name);
+}
 
 /* The same two values once more. */
 static bool is_frozen(const struct of_merge_in *in, const struct facts *f)
@@ -121,9 +134,7 @@ static bool is_frozen(const struct of_merge_in *in, const struct facts *f)
         const char *field = of_json_text(of_json_get(n, "field"));
         const struct of_json *a = of_json_get(n, "a");
         const struct of_json *b = of_json_get(n, "b");
-        if (field && strcmp(field, f->name) == 0 &&
-            ((!f->theirs && !f->ours) || (of_json_equal(a, f->theirs) && of_json_equal(b, f->ours)) ||
-             (of_json_equal(b, f->theirs) && of_json_equal(a, f->ours)))) {
+        if (field && strcmp(field, f->name) == 0 && (is_pair(in, f, a, b) || is_pair(in, f, b, a))) {
             return true;
         }
     }
@@ -159,6 +170,11 @@ static enum choice decide(const struct of_merge_in *in, const struct facts *f, c
         *ret_rule = "no base: filled";
         return f->ours_empty ? CHOICE_THEIRS : CHOICE_OURS;
     }
+    const char *strategy = of_merge_strategy(in->by_field, in->strategy, in->sql->type->name, f->name);
+    if (!f->ours_changed && f->apart && strcmp(strategy, "ask") == 0) { /* the answer is still owed */
+        *ret_rule = "conflict: ask";
+        return CHOICE_ASK;
+    }
     if (!f->ours_changed) {
         *ret_rule = "theirs changed";
         return CHOICE_THEIRS;
@@ -170,7 +186,6 @@ static enum choice decide(const struct of_merge_in *in, const struct facts *f, c
         *ret_rule = "ours changed";
         return CHOICE_OURS;
     }
-    const char *strategy = of_merge_strategy(in->by_field, in->strategy, in->sql->type->name, f->name);
     bool newer = of_merge_ours_is_newer(in->row, in->adapter->name, in->has_theirs_at, in->theirs_at, in->clock_offset_ms);
     enum of_merge_side side = of_merge_by_strategy(strategy, newer, ret_rule);
     return side == OF_MERGE_THEIRS ? CHOICE_THEIRS : side == OF_MERGE_OURS ? CHOICE_OURS : CHOICE_ASK;
@@ -294,6 +309,7 @@ static void merge_column(const struct of_merge_in *in, struct of_merge_out *out,
                       .has_base = before != NULL,
                       .theirs_changed = !same(theirs, before, c),
                       .ours_changed = !same(ours, agreed, c),
+                      .apart = before && !same(agreed, before, c),
                       .spelled = same_spelling(theirs, ours, is_email)};
     const char *rule = "";
     enum choice choice = decide(in, &f, &rule);
@@ -474,7 +490,10 @@ static void merge_custom_fields(const struct of_merge_in *in, struct of_merge_ou
                           .ours_empty = count_elements(ours, source, names[i]) == 0,
                           .has_base = was != NULL,
                           .theirs_changed = !same_set(theirs, was, source, names[i]),
-                          .ours_changed = !same_set(ours, stood, source, names[i])};
+                          .ours_changed = !same_set(ours, stood, source, names[i]),
+                          .apart = was && !same_set(stood, was, source, names[i]),
+                          .their_list = theirs,
+                          .our_list = ours};
         if (lost) {
             note(out, names[i], elements_json(before, source, names[i]), elements_json(theirs, source, names[i]),
                  "sent, its answer was lost", false);
@@ -556,9 +575,10 @@ void of_merge(const struct of_merge_in *in, struct of_merge_out *out)
     merge_custom_fields(in, out);
     carry_relations(in, out);
     out->kept_ours = out->kept_ours || in->rel_goes_out;
-    /* a record that came back: what this system had deleted stands again */
+    /* a record that came back: what was deleted for this system stands again */
     const char *by = of_json_text(of_json_get(in->row, "deletedBy"));
-    if (!of_json_is_null(of_json_get(in->row, "deletedAt")) && by && strncmp(by, "sync:", 5) == 0) {
+    if (!of_json_is_null(of_json_get(in->row, "deletedAt")) && by && strncmp(by, "sync:", 5) == 0 &&
+        strcmp(by + 5, in->adapter->name) == 0) {
         member(&out->patch, "deletedAt", "null");
         note(out, "deletedAt", json_of(of_json_get(in->row, "deletedAt")), of_strdup("null"), "came back", false);
     }

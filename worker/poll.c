@@ -564,6 +564,13 @@ static enum of_step begin(struct of_poll *p)
         return wait_and_retry(p, &err);
     }
     enum of_code code = load_with(p, db, &any, &err);
+    if (code == OF_OK && !any) { /* the message may have overtaken what it tells of */
+        struct of_pgargs args = OF_PGARGS_INIT;
+        of_pg_arg_text(&args, p->org);
+        of_pg_arg_text(&args, p->adapter);
+        code = of_pg_run(db, &of_sql_poll_lock, &args, NULL, &err);
+        code = code == OF_OK ? load_with(p, db, &any, &err) : code;
+    }
     of_pgpool_put(p->w->pool, db);
     if (code != OF_OK && err.cls != OF_CLASS_FENCED) {
         return wait_and_retry(p, &err);

@@ -81,9 +81,13 @@ enum of_code of_push_done(struct of_push_item *it, struct of_pg *db, struct of_e
     struct of_pgargs args = OF_PGARGS_INIT;
     of_push_key_args(it, &args);
     of_pg_arg_int8(&args, it->fence);
-    int64_t rows = 0;
-    OF_TRY(of_pg_run_count(db, &of_sql_push_done, &args, &rows, err));
-    return rows ? OF_OK : of_err_set(err, OF_E_LEASE, "the row is somebody else's now");
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    OF_TRY(of_pg_run(db, &of_sql_push_done, &args, &res, err));
+    if (of_pgres_rows(res) == 0) {
+        return of_err_set(err, OF_E_LEASE, "the row is somebody else's now");
+    }
+    it->pj->due = it->pj->due || of_pgres_bool(res, 0, 0);
+    return OF_OK;
 }
 
 enum of_code of_push_later(struct of_push_item *it, struct of_pg *db, const struct of_push_later *l, struct of_err *err)
@@ -98,6 +102,7 @@ enum of_code of_push_later(struct of_push_item *it, struct of_pg *db, const stru
     of_pg_arg_text(&args, l->why && l->why->cls != OF_CLASS_NONE ? of_class_name(l->why->cls) : NULL);
     of_pg_arg_text(&args, l->waits_for);
     of_pg_arg_bool(&args, l->keep_intent);
+    it->pj->due = it->pj->due || (l->ms == 0 && strcmp(l->state, "ready") == 0);
     return of_pg_run(db, &of_sql_push_later, &args, NULL, err);
 }
 
@@ -400,6 +405,7 @@ static enum of_code settle_item(struct of_push_item *it, struct of_pg *db, struc
     if (code != OF_OK && err->cls == OF_CLASS_PERMANENT) {
         struct of_err why = *err;
         again = false;
+        it->unclear = it->unclear || it->err.code == OF_OK; /* it was done there: should it be tried again, it is looked for */
         code = of_push_failed(it, db, &why, err);
     }
     if (code != OF_OK) {
@@ -431,6 +437,14 @@ static enum of_step retry(struct of_push_job *pj, const struct of_err *err)
     return OF_STEP_WAIT;
 }
 
+static enum of_code give_back_item(struct of_push_item *it, struct of_pg *db, struct of_err *err)
+{
+    const struct of_push_later now = {.state = "ready", .attempts = it->attempts, .keep_intent = true};
+    OF_TRY(of_push_later(it, db, &now, err));
+    item_over(it);
+    return OF_OK;
+}
+
 static enum of_code each(struct of_push_job *pj, struct of_pg *db, int state,
                          enum of_code (*fn)(struct of_push_item *, struct of_pg *, struct of_err *), struct of_err *err)
 {
@@ -443,10 +457,11 @@ static enum of_code each(struct of_push_job *pj, struct of_pg *db, int state,
             continue;
         }
         enum of_code code = fn(it, db, err);
-        if (code != OF_OK && err->cls == OF_CLASS_FENCED) { /* the row is somebody else's */
-            item_over(it);
+        if (code != OF_OK && err->cls == OF_CLASS_FENCED) { /* the row is somebody else's, or the connection has changed */
             of_err_clear(err);
-        } else if (code != OF_OK) {
+            code = give_back_item(it, db, err);
+        }
+        if (code != OF_OK) {
             return code;
         }
     }
@@ -486,24 +501,32 @@ static enum of_code claim_more(struct of_push_job *pj, struct of_pg *db, int *re
     return OF_OK;
 }
 
-/* Nothing is under way. looked: and nothing could be claimed just now. */
-static enum of_step rest(struct of_push_job *pj, struct of_pg *db, bool looked, struct of_err *err)
+/* In how many ms a row is due; one whose transaction cannot be seen yet, soon. INT64_MAX: none. */
+static enum of_code next_due(struct of_push_job *pj, struct of_pg *db, int64_t *ret_ms, struct of_err *err)
 {
     static const int wait_ms[] = {1, 2, 5, 10, 20, 50, 100};
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, pj->org);
     of_pg_arg_text(&args, pj->adapter);
     OF_CLEANUP(of_pgres_freep) struct of_pgres *res = NULL;
+    OF_TRY(of_pg_run(db, &of_sql_push_next, &args, &res, err));
+    *ret_ms = of_pgres_is_null(res, 0, 1) ? INT64_MAX : of_pgres_i64(res, 0, 1);
+    if (of_pgres_bool(res, 0, 0)) {
+        *ret_ms = wait_ms[OF_MIN((size_t)pj->unseen++, OF_ARRAY_LEN(wait_ms) - 1)];
+    }
+    return OF_OK;
+}
+
+/* Nothing is under way. looked: and nothing could be claimed just now. */
+static enum of_step rest(struct of_push_job *pj, struct of_pg *db, bool looked, struct of_err *err)
+{
+    int64_t ms = 0;
     if (pj->gone) {
         (void)leave(pj, true);
         return OF_STEP_DONE;
     }
-    if (of_pg_run(db, &of_sql_push_next, &args, &res, err) != OF_OK) {
+    if (next_due(pj, db, &ms, err) != OF_OK) {
         return retry(pj, err);
-    }
-    int64_t ms = of_pgres_is_null(res, 0, 1) ? INT64_MAX : of_pgres_i64(res, 0, 1);
-    if (of_pgres_bool(res, 0, 0)) {
-        ms = wait_ms[OF_MIN((size_t)pj->unseen++, OF_ARRAY_LEN(wait_ms) - 1)];
     }
     if (ms == 0 && !looked) {
         pj->due = true;
@@ -550,15 +573,15 @@ static enum of_step work(struct of_push_job *pj, struct of_pg *db)
     if (count_in(pj, PUSH_FREE) == OF_PUSH_SLOTS) {
         return claimed > 0 ? OF_STEP_AGAIN : rest(pj, db, look, &err);
     }
+    if (told && claimed == 0 && !pj->gone) { /* those under way may take long */
+        int64_t ms = 0;
+        if (next_due(pj, db, &ms, &err) != OF_OK) {
+            return retry(pj, &err);
+        }
+        pj->due = pj->due || ms <= STAY_MS;
+        pj->job.wake_at.ms = ms <= STAY_MS ? of_boot_now().ms + OF_MAX(ms, 1) : 0;
+    }
     return count_in(pj, PUSH_ANSWERED) > 0 ? OF_STEP_AGAIN : OF_STEP_WAIT;
-}
-
-static enum of_code give_back_item(struct of_push_item *it, struct of_pg *db, struct of_err *err)
-{
-    const struct of_push_later now = {.state = "ready", .attempts = it->attempts, .keep_intent = true};
-    OF_TRY(of_push_later(it, db, &now, err));
-    item_over(it);
-    return OF_OK;
 }
 
 /* Leaving: what has been answered is stored, and nobody shall wait for the other leases to run out. */

@@ -137,11 +137,12 @@ enum of_code of_push_found(struct of_push_item *it, struct of_apply *a, bool *re
     return of_push_later(it, a->db, &now, err);
 }
 
-/* Only a record of ours changes on both sides; an edge or a value is written whole. */
+/* What both sides may change, and what is merged then. */
 static bool is_update(const struct of_push_item *it)
 {
     const struct of_push_plan *p = &it->plan;
-    return p->verb == OF_VERB_UPDATE && p->sent && p->type->kind == OF_KIND_ENTITY && it->asks == PUSH_WRITE;
+    return p->verb == OF_VERB_UPDATE && p->sent && (p->type->kind == OF_KIND_ENTITY || p->type->kind == OF_KIND_VALUE) &&
+           it->asks == PUSH_WRITE;
 }
 
 static enum of_code unclear(const struct of_push_item *it, struct of_pg *db, const struct of_json *sent, struct of_err *err)
@@ -160,6 +161,14 @@ static enum of_code unclear(const struct of_push_item *it, struct of_pg *db, con
 enum of_code of_push_unclear(const struct of_push_item *it, struct of_pg *db, struct of_err *err)
 {
     return is_update(it) ? unclear(it, db, it->plan.sent, err) : OF_OK;
+}
+
+enum of_code of_push_sent_over(const struct of_push_item *it, struct of_pg *db, struct of_err *err)
+{
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, it->pj->org);
+    of_pg_arg_int8(&args, it->plan.link);
+    return of_pg_run(db, &of_sql_push_sent_over, &args, NULL, err);
 }
 
 enum of_code of_push_was_sending(struct of_push_item *it, struct of_pg *db, struct of_err *err)

@@ -180,6 +180,8 @@ enum of_code of_push_failed(struct of_push_item *it, struct of_pg *db, const str
 /* What an update sent is kept with the base: should theirs say it by now, that is no change of theirs. Alone or in the caller's
  * transaction. */
 enum of_code of_push_unclear(const struct of_push_item *it, struct of_pg *db, struct of_err *err);
+/* And no longer, once an answer has been populated. */
+enum of_code of_push_sent_over(const struct of_push_item *it, struct of_pg *db, struct of_err *err);
 /* The same for what an earlier try, whose worker is gone, was sending. */
 enum of_code of_push_was_sending(struct of_push_item *it, struct of_pg *db, struct of_err *err);
 /* Before an update leaves. OF_E_LEASE: the row is somebody else's. */

@@ -359,6 +359,7 @@ static enum of_code decide_value(struct of_push_item *it, struct of_pg *db, cons
     (void)of_strcopy(p->ext, sizeof p->ext, of_pgres_text(links, row, 1));
     OF_TRY(of_push_json(links, row, 2, &p->seen, err));
     OF_TRY(of_push_json(links, row, 3, &p->agreed, err));
+    OF_TRY(of_push_was_sending(it, db, err));
     p->verb = value ? OF_VERB_UPDATE : OF_VERB_DELETE;
     if (value) {
         return value_compare(it, db, value, ends, ret, err);

@@ -121,25 +121,36 @@ enum of_code of_push_compare(struct of_push_item *it, struct of_pg *db, const st
     return OF_OK;
 }
 
+/* Does somebody there have, or may have, the last word about the field? */
+static bool is_theirs_to_say(const struct of_push_item *it, const char *field, int64_t age_ms)
+{
+    const struct of_conn *conn = it->pj->conn;
+    const char *dot = field[0] == '_' ? strchr(field, '.') : NULL; /* _rel.primary_campus */
+    const char *strategy = of_merge_strategy(conn->field_strategies, conn->strategy, it->plan.type->name, dot ? dot + 1 : field);
+    return strcmp(strategy, "chms_wins") == 0 || strcmp(strategy, "ask") == 0 ||
+           (strcmp(strategy, "openfaith_wins") != 0 && age_ms >= it->pj->w->conf->push_look_ms);
+}
+
 bool of_push_must_look(const struct of_push_item *it)
 {
     const struct of_push_plan *p = &it->plan;
-    const struct of_conn *conn = it->pj->conn;
-    if (p->verb != OF_VERB_UPDATE || it->has_looked) {
+    bool is_value = p->type->kind == OF_KIND_VALUE;
+    if (!(p->verb == OF_VERB_UPDATE || (p->verb == OF_VERB_DELETE && is_value)) || it->has_looked) {
         return false;
     }
     int64_t age_ms = it->owed_ms;
     if (p->changed_at.us > 0) {
         age_ms = OF_MAX(age_ms, (of_wall_now().us - p->changed_at.us) / 1000);
     }
-    OF_CLEANUP(of_freep) char *names = of_strdup(p->fields && p->fields[0] ? p->fields : "\n");
+    const char *bar = is_value ? strchr(it->record_id, '|') : NULL; /* person|key or person|key|value */
+    OF_CLEANUP(of_freep) char *names = bar                          ? of_strndup(bar + 1, strcspn(bar + 1, "|"))
+                                       : p->fields && p->fields[0] ? of_strdup(p->fields)
+                                                                   : of_strdup("\n");
     for (char *name = names; *name;) {
         size_t n = strcspn(name, "\n");
         char *next = name[n] ? name + n + 1 : name + n;
         name[n] = '\0';
-        const char *strategy = of_merge_strategy(conn->field_strategies, conn->strategy, p->type->name, name);
-        if (strcmp(strategy, "chms_wins") == 0 || strcmp(strategy, "ask") == 0 ||
-            (strcmp(strategy, "openfaith_wins") != 0 && age_ms >= it->pj->w->conf->push_look_ms)) {
+        if (is_theirs_to_say(it, name, age_ms)) {
             return true;
         }
         name = next;
@@ -318,7 +329,7 @@ static bool is_of_type(const struct of_type *t, const struct of_json *row)
     }
     for (const struct of_constant *c = t->constants; c && c->column; c++) {
         const char *v = of_json_text(of_json_get(row, c->column));
-        if (!v || strcmp(v, c->value) != 0) {
+        if (!v || strcmp(v, of_constant_value(t, c)) != 0) {
             return false;
         }
     }

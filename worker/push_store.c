@@ -523,6 +523,7 @@ static enum of_code updated(struct of_push_item *it, struct of_apply *a, const s
     OF_TRY(of_pg_run(a->db, &of_sql_push_touch, &args, NULL, err)); /* waits for whoever applies a read of it */
     OF_TRY(base_now(it, a, err));
     OF_TRY(agree(it, a, r, p->link, p->seen, p->agreed, p->sent, err));
+    OF_TRY(of_json_get(p->agreed, "_sent") ? of_push_sent_over(it, a->db, err) : OF_OK);
     OF_TRY(of_push_siblings(it, a, p->ext, err));
     return dropped(it, a, p->ext, answer, err);
 }

@@ -42,6 +42,7 @@ static enum of_code ask_of(const struct of_type *t, const struct of_pgres *rows,
         c->of = of_reallocarray(c->of, c->n + 1, sizeof *c->of);
         c->of[c->n++] = (struct of_rel_choice){.eid = of_strdup(of_pgres_text(rows, row, 1)),
                                                .relation = r,
+                                               .apart = !lost && by_agreement && !of_json_equal(by_agreement, was),
                                                .lost = lost,
                                                .theirs = of_strdup(or_empty(is)),
                                                .agreed = of_strdup(or_empty(lost           ? is
@@ -100,13 +101,14 @@ static void answer(struct of_apply *a, const struct of_type *t, const struct of_
         int64_t at = found ? of_pgres_i64(ours, row, 2) : 0;
         bool touched = found && !of_pgres_is_null(ours, row, 2); /* by somebody here, ever */
         row += found;
-        if (!touched || strcmp(x->now, x->agreed) == 0 || strcmp(x->now, x->theirs) == 0) {
+        const char *strategy = of_merge_strategy(a->conn->field_strategies, a->conn->strategy, t->name, x->relation->key);
+        bool asked = x->apart && strcmp(strategy, "ask") == 0; /* and the answer is still owed */
+        if (!touched || (strcmp(x->now, x->agreed) == 0 && !asked) || strcmp(x->now, x->theirs) == 0) {
             choice_done(x);
             continue;
         }
         int64_t theirs_us = 0;
         x->newer = !theirs_at(a, rows, x->eid, &theirs_us) || at > theirs_us;
-        const char *strategy = of_merge_strategy(a->conn->field_strategies, a->conn->strategy, t->name, x->relation->key);
         enum of_merge_side side = of_merge_by_strategy(strategy, x->newer, &x->rule);
         x->ours = side != OF_MERGE_THEIRS || x->lost;
         x->ask = side == OF_MERGE_ASK && !x->lost;

@@ -12,6 +12,7 @@ struct of_rel_choice {
     const struct of_relation *relation;
     bool ours;      /* ours stands: nothing of theirs is tied, nothing of ours dropped */
     bool ask;       /* and a person is asked */
+    bool apart;     /* it was agreed that both say something else */
     bool lost;      /* theirs says what a change of ours sent whose answer was lost: no change of theirs */
     bool newer;     /* ours */
     char *now;      /* what ours says: "Campus/3,Campus/4" or "" */

@@ -259,6 +259,7 @@ enum of_code of_stage_bisect(struct of_apply *a, const struct of_record **record
 }
 
 /* Their clock and account, from the first answers of a run. */
+/* Of the run's first answer: when, and whose account. Before anything of it is written, and on its own: a parking must stay. */
 static enum of_code note_answer(struct of_phase_job *pj, struct of_pg *db, const struct of_fetch *f, struct of_err *err)
 {
     if (pj->server_date.us != 0 || f->date.us == 0) {
@@ -275,10 +276,12 @@ static enum of_code note_answer(struct of_phase_job *pj, struct of_pg *db, const
     of_pg_arg_text(&account, pj->conn->adapter_name);
     of_pg_arg_text(&account, f->page.account);
     of_pg_arg_int8(&account, (f->date.us - of_wall_now().us) / 1000);
+    of_pg_arg_int8(&account, pj->conn->generation);
     OF_TRY(of_pg_run(db, &of_sql_conn_account, &account, &res, err));
     if (of_pgres_rows(res) == 1 && f->page.account[0] && strcmp(of_pgres_text(res, 0, 0), f->page.account) != 0) {
         OF_TRY(of_conn_park(pj->w, db, pj->conn, "reconnect",
                             "the credentials belong to another account than this organization was connected with", err));
+        pj->server_date.us = 0;
         return of_err_set(err, OF_E_AUTH, "credentials of another account");
     }
     return OF_OK;
@@ -372,6 +375,14 @@ static enum of_code write_pages(struct of_phase_job *pj, struct of_fetch *pages,
             records[n++] = &f->page.records[i];
         }
     }
+    enum of_code code = OF_OK;
+    for (struct of_fetch *f = pages; f && code == OF_OK; f = f->next) {
+        code = note_answer(pj, db, f, err);
+    }
+    if (code != OF_OK) {
+        of_pgpool_put(pj->w->pool, db);
+        return code;
+    }
     struct of_pair *pair = NULL;
     size_t own = n;
     struct half half = {.apply = a, .records = NULL, .n = 0};
@@ -381,10 +392,7 @@ static enum of_code write_pages(struct of_phase_job *pj, struct of_fetch *pages,
         half.n = n - own;
         pair = of_pair_start(pj->w, write_half, &half);
     }
-    enum of_code code = of_apply_begin(&a, err);
-    for (struct of_fetch *f = pages; f && code == OF_OK; f = f->next) {
-        code = note_answer(pj, db, f, err);
-    }
+    code = of_apply_begin(&a, err);
     code = code == OF_OK ? write_records(&a, records, own, recheck, err) : code;
     if (pair) {
         bool done = false;

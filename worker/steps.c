@@ -73,6 +73,9 @@ enum of_go of_phase_blocked(struct of_phase_job *pj, const struct of_pgarr *type
     enum of_code code = of_pg_begin(db, err);
     code = code == OF_OK ? blocked_locked(pj, db, types, list, why, &blocked, err) : code;
     code = code == OF_OK ? of_pg_commit(db, err) : code;
+    if (code != OF_OK) {
+        of_pg_rollback(db);
+    }
     of_pgpool_put(pj->w->pool, db);
     if (code != OF_OK) {
         return OF_GO_ERROR;
@@ -80,7 +83,10 @@ enum of_go of_phase_blocked(struct of_phase_job *pj, const struct of_pgarr *type
     return blocked ? OF_GO_END : OF_GO_AGAIN;
 }
 
-/* Sleeps until every type has been populated; under the run's lock, like the one that opens the barrier. */
+static enum of_code populated(struct of_phase_job *pj, struct of_pg *db, struct of_err *err);
+
+/* Sleeps until every type has been populated; under the run's lock, like the one that opens the barrier. The last one that was waited for
+ * may have left the scope: then nobody else opens it. */
 enum of_go of_phase_wait_barrier(struct of_phase_job *pj, struct of_err *err)
 {
     struct of_pg *db = NULL;
@@ -98,11 +104,20 @@ enum of_go of_phase_wait_barrier(struct of_phase_job *pj, struct of_err *err)
     if (code == OF_OK && of_pgres_rows(res) == 1) {
         pj->barrier = of_pgres_bool(res, 0, 1);
     }
+    bool closed = code == OF_OK && !pj->barrier;
+    code = closed ? populated(pj, db, err) : code;
     if (code == OF_OK && !pj->barrier) {
         code = of_phase_sleep(pj, db, -1, "waits for the other types", 0, err);
     }
     code = code == OF_OK ? of_pg_commit(db, err) : code;
+    if (code != OF_OK) {
+        of_pg_rollback(db);
+        pj->barrier = pj->barrier && !closed;
+    }
     of_pgpool_put(pj->w->pool, db);
+    if (closed && pj->barrier) {
+        of_work_kick(pj->w, pj->conn->org, pj->conn->adapter_name);
+    }
     return code != OF_OK ? OF_GO_ERROR : pj->barrier ? OF_GO_AGAIN : OF_GO_END;
 }
 
@@ -483,12 +498,19 @@ static enum of_code finished(struct of_phase_job *pj, struct of_pg *db, struct o
     return of_pg_run(db, &of_sql_run_finish, &args, NULL, err);
 }
 
+/* What is listed below this type, or by it, has all of it: it does not wait for the way out. */
+static enum of_code looked_at(struct of_phase_job *pj, struct of_pg *db, struct of_err *err)
+{
+    OF_TRY(of_push_open(pj, db, err));
+    return wake_dependants(pj, db, err);
+}
+
 enum of_go of_phase_done(struct of_phase_job *pj, const char *error, struct of_err *err)
 {
     char words[256];
     (void)of_strcopy(words, sizeof words, error ? error : "");
     if (!error && strcmp(pj->step, "push") != 0 && of_push_applies(pj)) {
-        return enter(pj, "push", NULL, of_push_open, err);
+        return enter(pj, "push", NULL, looked_at, err);
     }
     enum of_go go = enter(pj, error ? "error" : "done", error ? words : NULL, finished, err);
     if (go == OF_GO_ERROR) {

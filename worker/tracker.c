@@ -12,6 +12,7 @@ struct entry {
 struct part {
     int32_t topic, partition;
     int64_t epoch; /* 0: not assigned */
+    bool is_leaving;
     struct entry *ring;
     size_t head, len, cap; /* cap is a power of two */
     size_t open;
@@ -81,6 +82,7 @@ static struct entry *at(struct part *p, size_t i)
 static void forget(struct part *p, int64_t epoch)
 {
     p->epoch = epoch;
+    p->is_leaving = false;
     p->head = 0;
     p->len = 0;
     p->open = 0;
@@ -111,6 +113,16 @@ void of_tracker_revoke(struct of_tracker *t, int32_t topic, int32_t partition)
         free(p->ring);
         p->ring = NULL;
         p->cap = 0;
+    }
+    unlock(t);
+}
+
+void of_tracker_leave(struct of_tracker *t, int32_t topic, int32_t partition)
+{
+    lock(t);
+    struct part *p = find(t, topic, partition);
+    if (p) {
+        p->is_leaving = true;
     }
     unlock(t);
 }
@@ -180,7 +192,8 @@ void of_tracker_end(struct of_tracker *t, struct of_tracked m)
 bool of_tracker_is_held(struct of_tracker *t, struct of_tracked m)
 {
     lock(t);
-    bool held = current(t, m) != NULL;
+    const struct part *p = current(t, m);
+    bool held = p && !p->is_leaving;
     unlock(t);
     return held;
 }

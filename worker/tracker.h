@@ -21,7 +21,9 @@ void of_tracker_assign(struct of_tracker *t, int32_t topic, int32_t partition, i
 void of_tracker_revoke(struct of_tracker *t, int32_t topic, int32_t partition);
 void of_tracker_begin(struct of_tracker *t, struct of_tracked m); /* in offset order per partition */
 void of_tracker_end(struct of_tracker *t, struct of_tracked m);
-/* Is the assignment in which it was taken still the present one? */
+/* The assignment is about to end: what ends meanwhile still counts, but it is held no more. */
+void of_tracker_leave(struct of_tracker *t, int32_t topic, int32_t partition);
+/* Is the assignment in which it was taken still the present one, and stays so as far as is known? */
 bool of_tracker_is_held(struct of_tracker *t, struct of_tracked m);
 /* Messages begun and not ended in a partition. */
 size_t of_tracker_open(struct of_tracker *t, int32_t topic, int32_t partition);

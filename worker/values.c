@@ -245,6 +245,10 @@ static enum of_code decide(const struct of_apply *a, const struct of_type *t, co
         bool take = c->mode == 'o' ? count_of(f, f->ours) == 0 : of_json_len(f->now) > 0;
         *ret = take ? SIDE_THEIRS : SIDE_OURS;
         *ret_rule = take ? "first link: theirs" : "first link: ours";
+    } else if (theirs_changed && !ours_changed && !same_set(f, f->agreed, f->before) &&
+               strcmp(of_merge_strategy(c->field_strategies, c->strategy, t->name, f->key), "ask") == 0) {
+        *ret = SIDE_ASK; /* it was agreed that both say something else, and the answer is still owed */
+        *ret_rule = "conflict: ask";
     } else if (!ours_changed || !theirs_changed) {
         *ret = theirs_changed ? SIDE_THEIRS : ours_changed ? SIDE_OURS : SIDE_SETTLED;
         *ret_rule = theirs_changed ? "theirs changed" : NULL;

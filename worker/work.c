@@ -241,7 +241,8 @@ static enum of_step claim_more(struct of_work_job *wj)
         code = prepare(wj, db, it, &err);
         if (code == OF_E_LEASE) {
             it->state = ITEM_OVER;
-            code = OF_OK;
+            of_err_clear(&err);
+            code = of_work_row_later(wj, db, it, "ready", 0, it->attempts, NULL, &err);
         }
         if (code == OF_OK && it->state == ITEM_ASK && is_asked_before(wj, i)) { /* one question serves all */
             it->state = ITEM_OVER;

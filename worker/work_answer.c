@@ -132,8 +132,11 @@ enum of_code of_work_try_edges(struct of_work_job *wj, struct of_apply *a, struc
     of_work_args(wj, it->type_name, it->id, &hold);
     of_pg_arg_int8(&hold, it->fence);
     OF_TRY(of_pg_run(a->db, &of_sql_work_hold, &hold, &held, err));
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *fresh = of_pgarr_new(OF_PG_TEXT); /* theirs named it while it was not here */
+    OF_CLEANUP(of_freep) char *named = of_asprintf("%s %s", it->id, it->waits_for);
+    of_pgarr_text(fresh, named);
     OF_TRY(one_id(&ids, it->id));
-    OF_TRY(of_apply_edges(a, it->type, ids, NULL, &tied, err));
+    OF_TRY(of_apply_edges(a, it->type, ids, fresh, &tied, err));
     OF_TRY(link_state(wj, a->db, it->type->name, it->id, &own, err));
     bool linked = strcmp(own.state, "linked") == 0;
     if (linked && it->type->kind == OF_KIND_ENTITY && it->attempts == 0) { /* merged away: the record names the kept one by now */
@@ -452,9 +455,10 @@ enum of_code of_work_settle(struct of_work_job *wj, struct of_pg *db, struct of_
     if (code == OF_OK) {
         return OF_OK;
     }
-    if (err->cls == OF_CLASS_FENCED) {
+    if (err->cls == OF_CLASS_FENCED) { /* the row is somebody else's, or the connection has changed: then it is looked at anew */
         it->state = ITEM_OVER;
-        return OF_OK;
+        of_err_clear(err);
+        return of_work_row_later(wj, db, it, "ready", 0, it->attempts, NULL, err);
     }
     bool bad_answer = err->code == OF_E_PARSE || err->code == OF_E_REMOTE; /* it says nothing of the record yet */
     if (err->cls != OF_CLASS_PERMANENT && !bad_answer) {

@@ -21,6 +21,7 @@
     .parse = of_pco_parse, \
     .parse_mergers = of_pco_parse_mergers, \
     .write_request = of_pco_write_request, \
+    .word = of_pco_word, \
     .recent_target = of_pco_recent_target, \
     .classify = of_pco_classify, \
     .budget_key = of_oauth_budget_key, \

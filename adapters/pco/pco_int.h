@@ -44,6 +44,7 @@ void of_pco_mergers_target(struct of_wall since, int64_t offset, struct of_buf *
 /* The path with the parent's id in place of {parent}. */
 bool of_pco_put_path(const char *path, const char *parent, struct of_buf *out);
 /* pco_write.c: as the members of struct of_adapter say */
+const char *of_pco_word(const struct of_type *type, const struct of_field *field, const struct of_json *value);
 enum of_code of_pco_write_request(const struct of_write *w, of_scope scope, const char **ret_method, struct of_buf *target,
                                   struct of_buf *body, struct of_err *err);
 void of_pco_recent_target(const struct of_type *type, of_scope scope, const char *parent, struct of_wall since, int64_t offset,

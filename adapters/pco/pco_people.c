@@ -51,7 +51,7 @@ const struct of_field of_pco_definition_fields[] = {
 
 const struct of_constant of_pco_definition_constants[] = {
     {"entityTag", "person"},
-    {"source", "pco"},
+    {"source", NULL},
     {NULL, NULL},
 };
 

@@ -65,15 +65,15 @@ static bool may_send(const struct writing *x, const struct of_field *field)
 }
 
 /* The word to send where only some are taken; NULL: the value goes as it is. */
-static const char *chosen(const struct writing *x, const struct of_field *field, const struct of_json *node)
+static const char *chosen(const struct of_type *type, const struct of_field *field, const struct of_json *node, bool create)
 {
     for (size_t i = 0; i < OF_ARRAY_LEN(choices); i++) {
-        if (strcmp(choices[i].type, x->w->type->name) != 0 || strcmp(choices[i].attr, field->attr) != 0) {
+        if (strcmp(choices[i].type, type->name) != 0 || strcmp(choices[i].attr, field->attr) != 0) {
             continue;
         }
         const char *text = of_json_text(node);
         if (of_project_empty(node, false)) {
-            return is_create(x) ? choices[i].missing : NULL;
+            return create ? choices[i].missing : NULL;
         }
         for (const char *const *word = choices[i].words; text && *word; word++) {
             if (strcasecmp(*word, text) == 0) {
@@ -85,6 +85,11 @@ static const char *chosen(const struct writing *x, const struct of_field *field,
     return NULL;
 }
 
+const char *of_pco_word(const struct of_type *type, const struct of_field *field, const struct of_json *value)
+{
+    return chosen(type, field, value, true);
+}
+
 static void put_columns(struct writing *x)
 {
     for (const struct of_field *f = x->w->type->fields; f->attr; f++) {
@@ -92,7 +97,7 @@ static void put_columns(struct writing *x)
         if (!f->column || !may_send(x, f)) {
             continue;
         }
-        const char *word = node || is_create(x) ? chosen(x, f, node) : NULL;
+        const char *word = node || is_create(x) ? chosen(x->w->type, f, node, is_create(x)) : NULL;
         if (word || node) {
             of_members_key(&x->attributes, sent_attr(f));
         }

@@ -28,7 +28,7 @@ bool of_pg_is_broken(const struct of_pg *db);
  * ten seconds more than statement_timeout. A connection put back into its pool has the default again. */
 void of_pg_set_deadline(struct of_pg *db, int timeout_ms);
 
-/* max connections are opened lazily. get: blocks up to wait_ms for a free one (OF_E_BUSY) and to connect; after 15 s, then ever more
+/* max connections are opened lazily. get: blocks up to wait_ms for a free one (OF_E_DB) and to connect; after 15 s, then ever more
  * seldom, it costs a round trip more (DISCARD PLANS: a plan that was made on an empty table must not stay). Any thread. */
 struct of_pgpool *of_pgpool_new(const char *url, const char *application, int max);
 void of_pgpool_free(struct of_pgpool *pool); /* all must have been put back */

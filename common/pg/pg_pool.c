@@ -139,7 +139,7 @@ enum of_code of_pgpool_get(struct of_pgpool *pool, int wait_ms, struct of_pg **r
 {
     struct of_pg *db = NULL;
     if (!of_pgpool_reserve(pool, wait_ms, &db)) {
-        return of_err_set(err, OF_E_BUSY, "all %d database connections are in use", pool->max);
+        return of_err_set(err, OF_E_DB, "all %d database connections are in use", pool->max);
     }
     if (db && !of_pgpool_is_usable(db)) {
         of_pg_free(db);

@@ -167,6 +167,18 @@ def conflicts():
         linked_by_hand(c, b)
 
 
+def text_values(c, n):
+    """Values of text fields, of a person each: [(person, their id, field's key)]."""
+    rows = c.query("SELECT DISTINCT ON (l.entity_id) l.entity_id, l.external_id, f.key FROM sync.external_link l "
+                   "JOIN sync.base x ON x.org_id = l.org_id AND x.link_id = l.id JOIN sync.external_link d ON d.org_id = l.org_id "
+                   "AND d.external_type = 'FieldDefinition' AND 'FieldDefinition/' || d.external_id = "
+                   "x.seen -> '_rel' ->> 'field_definition' JOIN openfaith_fields f ON f.id = d.entity_id "
+                   "WHERE l.org_id = %s AND l.external_type = 'FieldDatum' AND l.state = 'linked' AND f.type IN ('string', 'text') "
+                   f"ORDER BY l.entity_id, l.external_id LIMIT {n}", ORG)
+    assert len(rows) == n, rows
+    return rows
+
+
 @test(timeout=240)
 def values_of_custom_fields():
     """A value of a custom field that both sides changed: by the strategy, and by a person where she is asked."""
@@ -175,13 +187,7 @@ def values_of_custom_fields():
         c.wait_active(ORG, 60)
         c.settle(ORG, 60)
         b = Both(c)
-        rows = c.query("SELECT DISTINCT ON (l.entity_id) l.entity_id, l.external_id, f.key FROM sync.external_link l "
-                       "JOIN sync.base x ON x.org_id = l.org_id AND x.link_id = l.id JOIN sync.external_link d ON d.org_id = l.org_id "
-                       "AND d.external_type = 'FieldDefinition' AND 'FieldDefinition/' || d.external_id = "
-                       "x.seen -> '_rel' ->> 'field_definition' JOIN openfaith_fields f ON f.id = d.entity_id "
-                       "WHERE l.org_id = %s AND l.external_type = 'FieldDatum' AND l.state = 'linked' AND f.type IN ('string', 'text') "
-                       "ORDER BY l.entity_id, l.external_id LIMIT 7", ORG)
-        assert len(rows) == 7, rows
+        rows = text_values(c, 7)
 
         def both(i):
             person, external, key = rows[i]
@@ -335,6 +341,57 @@ def its_answer_is_lost():
         b.here(person, firstName="Second")
         c.settle(ORG, 60)
         assert b.both(0) == ("Second", "Second"), b.both(0)
+        # taken back here, so nothing differs and nothing is sent; then another field is, and its answer shows what had arrived
+        c.ctl("set", ORG, "pco", "--strategy", "openfaith_wins")
+        c.settle(ORG, 60)
+        person, external = b.people[1]
+        was = b.name(person)
+        c.sim.fault("lost", 1, match="PATCH /people/v2/people", times=1)
+        b.here(person, firstName="First")
+        wait_until(lambda: b.name_there(external) == "First", 30, "it to arrive", 0.05)
+        wait_until(lambda: c.value("SELECT attempts FROM sync.work WHERE record_id = %s", person), 30, "it to be tried again", 0.05)
+        b.here(person, firstName=was)
+        wait_until(lambda: not c.value("SELECT count(*) FROM sync.work WHERE record_id = %s", person), 30, "nothing to be owed", 0.05)
+        b.here(person, lastName="Moved")
+        c.settle(ORG, 60)
+        assert b.both(1) == (was, was), b.both(1)
+
+
+@test(timeout=120)
+def values_are_theirs_to_say():
+    """A value of a custom field whose answer was lost, and one that is cleared here while they changed it."""
+    with Cluster("conflict-value", people=80, workers=1, env={"OF_BACKOFF_MS": 3000, "OF_BACKOFF_MAX_MS": 6000}) as c:
+        c.connect(ORG, types=["Person", "FieldDatum"])
+        c.wait_active(ORG, 60)
+        c.ctl("set", ORG, "pco", "--strategy", "chms_wins")
+        c.settle(ORG, 60)
+        b = Both(c)
+        rows = text_values(c, 2)
+
+        def here(i, value):
+            person, _, key = rows[i]
+            b.run('UPDATE openfaith_people SET "updatedAt" = now(), "updatedBy" = \'user_1\', "customFields" = (SELECT '
+                  "coalesce(jsonb_agg(CASE WHEN e ->> 'name' = %s THEN e || jsonb_build_object('value', %s::text) ELSE e END), '[]') "
+                  'FROM jsonb_array_elements("customFields") e WHERE %s OR e ->> \'name\' <> %s) WHERE id = %s',
+                  key, value, value is not None, key, person)
+
+        def both(i):
+            person, external, key = rows[i]
+            found = c.query('SELECT e ->> \'value\' FROM openfaith_people p, jsonb_array_elements("customFields") e '
+                            "WHERE p.id = %s AND e ->> 'name' = %s", person, key)
+            return [x[0] for x in found], [d["attributes"]["value"] for d in c.sim.dump(1, "FieldDatum") if d["id"] == external]
+
+        c.sim.fault("lost", 1, match="PATCH /people/v2/field_data", times=1)
+        here(0, "One")
+        wait_until(lambda: both(0)[1] == ["One"], 30, "it to arrive", 0.05)
+        wait_until(lambda: c.value("SELECT max(attempts) FROM sync.work WHERE record_type = 'FieldDatum'"), 30, "it to be tried again", 0.05)
+        here(0, "Two")
+        c.settle(ORG, 60)
+        assert both(0) == (["Two"], ["Two"]), both(0)
+        c.sim.do("PATCH", f"/people/v2/field_data/{rows[1][1]}", {"value": "There"})
+        here(1, None)
+        c.settle(ORG, 60)
+        assert both(1) == (["There"], ["There"]), both(1)
 
 
 @test(timeout=120)

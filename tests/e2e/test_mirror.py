@@ -5,7 +5,7 @@ import os
 import re
 
 from before import Before, choose
-from harness import Cluster
+from harness import Cluster, wait_until
 from runner import test
 
 ORG = "mirror-church"
@@ -139,6 +139,18 @@ def edits_and_faults():
             c.sim.fault(kind, 1, match="GET /", every=19, after=7, times=3)
         c.connect(ORG)
         finish(c, timeout=240)
+
+
+@test(timeout=120)
+def a_type_leaves_while_the_others_wait_for_it():
+    """The scope is narrowed while all other types wait for the one that leaves: the run goes on and ends."""
+    with Cluster("mirror-leaves", people=60, env={"OF_STALLED_MS": 600000}) as c:
+        c.sim.fault("status503", 1, match="GET /giving/v2/donations")
+        c.connect(ORG, types=["Person", "Donation"])
+        wait_until(lambda: c.query("SELECT DISTINCT external_type FROM sync.phase WHERE step <> 'done' AND due_at <> 'infinity'")
+                   == [("Donation",)], 60, "the others to wait", 0.2)
+        c.ctl("set", ORG, "pco", "--types", "Person")
+        c.wait_active(ORG, 40)
 
 
 def into_existing(mode):

@@ -303,6 +303,43 @@ def added_to_somebody_who_is_merged_into_somebody_new():
 
 
 @test(timeout=120)
+def what_was_removed_here_stays_removed():
+    """A household waits for a member who is not known yet; another one was taken out of it here, and is not put back with the first."""
+    with church("removed", people=60) as c:
+        home, home_there, person = c.query(
+            'SELECT l.entity_id, l.external_id, e."targetEntityId" FROM sync.external_link l JOIN openfaith_edges e '
+            'ON e."sourceEntityId" = l.entity_id AND e."relationshipType" = \'household_has_person\' AND e."deletedAt" IS NULL '
+            "WHERE l.org_id = %s AND l.external_type = 'Household' AND l.state = 'linked' AND EXISTS (SELECT FROM openfaith_edges x "
+            'WHERE x."sourceEntityId" = l.entity_id AND x."relationshipType" = e."relationshipType" AND x."deletedAt" IS NULL '
+            'AND x."targetEntityId" <> e."targetEntityId") ORDER BY 2, 3 LIMIT 1', ORG)[0]
+        other = c.value("SELECT l.external_id FROM sync.external_link l JOIN openfaith_edges e ON e.\"targetEntityId\" = l.entity_id "
+                        "WHERE e.\"sourceEntityId\" = %s AND e.\"relationshipType\" = 'household_has_person' AND l.external_type = 'Person' "
+                        "AND l.entity_id <> %s AND e.\"deletedAt\" IS NULL LIMIT 1", home, person)
+        gone = ('SELECT count(*) FROM openfaith_edges WHERE "sourceEntityId" = %s AND "targetEntityId" = %s AND '
+                "\"relationshipType\" = 'household_has_person' AND \"deletedAt\" IS NOT NULL")
+        c.query('UPDATE openfaith_edges SET "deletedAt" = now(), "deletedBy" = \'user_1\' WHERE "sourceEntityId" = %s AND '
+                '"targetEntityId" = %s AND "relationshipType" = \'household_has_person\'', home, person)
+        c.settle(ORG)
+        c.query("INSERT INTO sync.work (org_id, adapter, direction, record_type, record_id, reason, waits_for) "
+                "VALUES (%s, 'pco', 'in', 'Household', %s, 'edge', %s)", ORG, home_there, f"Person/{other}")
+        c.settle(ORG)
+        assert c.value(gone, home, person) == 1
+
+
+@test(timeout=120)
+def the_message_is_quicker_than_the_commit():
+    """A scheduler tells of a poll before it has committed that it is owed: the worker does not take it for done."""
+    with church("overtaken", people=40, env={"OF_STALLED_MS": 600000}) as c:
+        c.schedulers[0].stop()
+        c.add_scheduler(OF_FAILPOINTS="scheduler.after_produce=sleep:700")
+        done = "SELECT done FROM sync.schedule WHERE org_id = %s AND kind = 'poll'"
+        for _ in range(3):
+            before = c.value(done, ORG)
+            c.query("UPDATE sync.schedule SET due_at = now() WHERE kind = 'poll'")
+            wait_until(lambda: c.value(done, ORG) > before, 20, "the poll", 0.1)  # noqa: B023
+
+
+@test(timeout=120)
 def named_by_others_while_it_is_held_back():
     """Somebody who is new there may be what a create of ours made, so it is left alone until that is known. Whatever names it waits
     meanwhile, and does not ask for it again and again."""

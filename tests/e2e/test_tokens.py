@@ -116,3 +116,21 @@ def other_credentials_after_a_disconnect():
         mirrored(c)
         later = {e["token"] for e in c.sim.requests(1) if e["seq"] > since}
         assert later and not later & before, (before, later)
+
+
+@test(timeout=120)
+def another_account_after_a_disconnect():
+    """Credentials of another church's account: nothing of it is taken, a person is told, and nothing is asked any more."""
+    with Cluster("token-foreign", people=500, orgs=2, workers=1) as c:
+        c.connect(ORG)
+        mirrored(c)
+        links = c.query("SELECT external_type, external_id, state FROM sync.external_link ORDER BY 1, 2")
+        c.ctl("disconnect", ORG, "pco")
+        c.connect(ORG, org_index=2, check=False)
+        c.wait_state(ORG, "Reconnect Needed", 30)
+        assert "another account" in c.value("SELECT reason FROM sync.connection WHERE org_id = %s", ORG)
+        time.sleep(1)
+        before = len(c.sim.requests())
+        time.sleep(4)
+        assert len(c.sim.requests()) == before, "it goes on asking"
+        assert c.query("SELECT external_type, external_id, state FROM sync.external_link ORDER BY 1, 2") == links

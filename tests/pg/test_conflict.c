@@ -130,6 +130,10 @@ static void two_values_that_alternate_are_frozen(void **state)
         make_sql(&c, "UPDATE sync.base SET seen = jsonb_set(seen, '{firstName}', '\"Ann\"') WHERE org_id = ORG"); /* it was sent */
     }
     expect(&c, "SELECT field AS a, detail ->> 'why' AS b FROM sync.review WHERE org_id = ORG AND state = 'open'", "firstName|frozen");
+    make_sql(&c, "INSERT INTO sync.journal (org_id, adapter, entity_id, field, rule) SELECT ORG, 'pco', id, 'firstName',"
+                 " 'review: theirs by ann' FROM public.openfaith_people WHERE \"orgId\" = ORG"); /* a person has decided */
+    bring(&c, "Person", "10", PERSON("Anne", "Lee", "null"));
+    expect(&c, "SELECT \"firstName\" AS a FROM public.openfaith_people WHERE \"orgId\" = ORG", "Anne");
     bring(&c, "Person", "10", PERSON("Bea", "Lee", "null")); /* another value is not */
     expect(&c, "SELECT \"firstName\" AS a FROM public.openfaith_people WHERE \"orgId\" = ORG", "Bea");
     church_done(&c);

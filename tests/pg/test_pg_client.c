@@ -281,7 +281,7 @@ static void test_pool(void **state)
     of_pgpool_set_setup(pool, "SET of.test = 'yes'");
     assert_int_equal(of_pgpool_get(pool, 0, &a, &err), OF_OK);
     assert_int_equal(of_pgpool_get(pool, 0, &b, &err), OF_OK);
-    assert_int_equal(of_pgpool_get(pool, 50, &c, &err), OF_E_BUSY);
+    assert_int_equal(of_pgpool_get(pool, 50, &c, &err), OF_E_DB);
     OF_CLEANUP(of_pgres_freep) struct of_pgres *res = run(a, &my_pid, NULL);
     assert_string_equal(of_pgres_text(res, 0, 1), "yes");
     struct of_pgargs args = OF_PGARGS_INIT;

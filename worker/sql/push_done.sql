@@ -1,6 +1,6 @@
 -- params: 5
 -- Worked off, unless it was hinted meanwhile: then it is ready again. $1 org, $2 adapter, $3 type, $4 id, $5 fence.
--- Affects 1 row; 0: somebody else has it.
+-- Gives whether it is ready again; no row: somebody else has it.
 WITH d AS (
     DELETE FROM sync.work WHERE org_id = $1 AND adapter = $2 AND direction = 'out' AND record_type = $3 AND record_id = $4
         AND fence = $5 AND state = 'leased' AND gen = taken_gen RETURNING 1
@@ -10,4 +10,4 @@ WITH d AS (
     WHERE org_id = $1 AND adapter = $2 AND direction = 'out' AND record_type = $3 AND record_id = $4
         AND fence = $5 AND state = 'leased' AND gen <> taken_gen RETURNING 1
 )
-SELECT 1 FROM d UNION ALL SELECT 1 FROM u
+SELECT false FROM d UNION ALL SELECT true FROM u

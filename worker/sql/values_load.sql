@@ -4,6 +4,7 @@
 -- are not linked give no row.
 -- Gives person, customFields, field key, data type, staged value, seen value, deleted, external id, value agreed on, what stays agreed
 -- if ours stands, the person's last change, their updated_at (us), the run that brought it brought the person too.
+-- What theirs says now and a push of ours sent whose answer was lost (_sent) is no change of theirs.
 -- People locked in id order.
 WITH p AS MATERIALIZED (
     SELECT e.id, e."customFields", jsonb_build_object('updatedAt', e."updatedAt", 'updatedBy', e."updatedBy",
@@ -14,14 +15,17 @@ WITH p AS MATERIALIZED (
         WHERE l.entity_id IS NOT NULL))
     ORDER BY e.id FOR NO KEY UPDATE
 ), b AS MATERIALIZED (
-    SELECT p.id, p."customFields", p.last, l.external_id, l.state, b.staged ->> 'value' AS staged, b.seen ->> 'value' AS seen,
+    SELECT p.id, p."customFields", p.last, l.external_id, l.state, b.staged ->> 'value' AS staged,
+        CASE WHEN x.ours THEN b.staged ->> 'value' ELSE b.seen ->> 'value' END AS seen,
         coalesce(b.staged, b.seen) -> '_rel' ->> $5 AS ref,
-        CASE WHEN b.agreed ? 'value' THEN b.agreed ->> 'value' ELSE b.seen ->> 'value' END AS agreed,
-        CASE WHEN b.agreed ? 'value' THEN b.agreed WHEN b.seen ? 'value' THEN jsonb_build_object('value', b.seen -> 'value') END AS kept,
+        CASE WHEN x.ours THEN b.staged ->> 'value' WHEN b.agreed ? 'value' THEN b.agreed ->> 'value' ELSE b.seen ->> 'value' END AS agreed,
+        CASE WHEN x.ours THEN jsonb_build_object('value', b.staged -> 'value') WHEN b.agreed ? 'value' THEN b.agreed - '_sent'
+            WHEN b.seen ? 'value' THEN jsonb_build_object('value', b.seen -> 'value') END AS kept,
         l.external_updated_at AS updated, l.run_id
     FROM p CROSS JOIN LATERAL (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2
         AND l.entity_id = p.id AND l.kind = 'value' OFFSET 0) l
     CROSS JOIN LATERAL (SELECT * FROM sync.base b WHERE b.org_id = $1 AND b.link_id = l.id LIMIT 1) b
+    CROSS JOIN LATERAL (SELECT coalesce(b.staged -> 'value' = b.agreed -> '_sent' -> 'value', false) AS ours) x
     WHERE l.external_type = $3
 ), d AS MATERIALIZED (
     SELECT r.ref, d.entity_id FROM (SELECT DISTINCT ref FROM b) r CROSS JOIN LATERAL (SELECT t.entity_id, t.state FROM sync.external_link t WHERE t.org_id = $1 AND t.adapter = $2
