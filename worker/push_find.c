@@ -141,8 +141,7 @@ enum of_code of_push_found(struct of_push_item *it, struct of_apply *a, bool *re
 static bool is_update(const struct of_push_item *it)
 {
     const struct of_push_plan *p = &it->plan;
-    return p->verb == OF_VERB_UPDATE && p->sent && (p->type->kind == OF_KIND_ENTITY || p->type->kind == OF_KIND_VALUE) &&
-           it->asks == PUSH_WRITE;
+    return p->verb == OF_VERB_UPDATE && p->sent && it->asks == PUSH_WRITE;
 }
 
 static enum of_code unclear(const struct of_push_item *it, struct of_pg *db, const struct of_json *sent, struct of_err *err)

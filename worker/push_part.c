@@ -271,6 +271,7 @@ enum of_code of_push_plan_edge(struct of_push_item *it, struct of_pg *db, const 
     (void)of_strcopy(p->ext, sizeof p->ext, of_pgres_text(res, 0, 4));
     OF_TRY(of_push_json(res, 0, 6, &p->seen, err));
     OF_TRY(of_push_json(res, 0, 7, &p->agreed, err));
+    OF_TRY(of_push_was_sending(it, db, err));
     if (!of_pgres_bool(res, 0, 1)) {
         return of_push_plan_delete(it, db, of_pgres_text(res, 0, 2), ret, err);
     }

@@ -510,21 +510,3 @@ enum of_code of_values_apply(struct of_apply *a, const struct of_type *type, con
 }
 
 /* --- records that are edges: memberships --- */
-
-enum of_code of_edge_records_apply(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, struct of_err *err)
-{
-    struct of_edge_record e;
-    of_edge_record_of(a->conn->adapter, type, &e);
-    char mode[2] = {a->conn->mode, '\0'};
-    struct of_pgargs args = OF_PGARGS_INIT;
-    base_args(a, type, ids, &args);
-    of_pg_arg_text(&args, e.ends[0]->key);
-    of_pg_arg_text(&args, e.ends[1]->key);
-    of_pg_arg_text(&args, e.tags[0]);
-    of_pg_arg_text(&args, e.tags[1]);
-    of_pg_arg_bool(&args, e.first_is_source);
-    of_pg_arg_text(&args, e.rtype);
-    of_pg_arg_text(&args, e.key);
-    of_pg_arg_text(&args, mode);
-    return of_pg_run(a->db, &of_sql_edge_records, &args, NULL, err);
-}

@@ -294,8 +294,26 @@ static void an_edit_of_a_membership_that_waits(void **state)
                  " WHERE \"orgId\" = ORG");
     bring(&c, "Membership", "7", MEMBER("member", "\"2026-01-02\"")); /* there something else changes */
     expect(&c, MEMBERSHIP, "leader|2026-01-02|lives");
-    bring(&c, "Membership", "7", MEMBER("guest", "\"2026-01-02\""));
-    expect(&c, MEMBERSHIP, "guest|2026-01-02|lives");
+    static const struct {
+        const char *strategy, *role, *out, *agreed;
+    } rows[] = {{"openfaith_wins", "leader", "Membership|kept", "{\"role\": \"member\"}"}, {"ask", "leader", "", "{\"role\": \"leader\"}"},
+                {"last_write_wins", "leader", "Membership|kept", "{\"role\": \"member\"}"}, {"chms_wins", "guest", "", "-"}};
+    for (size_t i = 0; i < OF_ARRAY_LEN(rows); i++) { /* both changed the same */
+        make_sql(&c, "DELETE FROM sync.work WHERE org_id = ORG");
+        make_sql(&c, "UPDATE sync.base b SET seen = seen || '{\"role\":\"member\"}', agreed = NULL FROM sync.external_link l"
+                     " WHERE l.org_id = ORG AND l.external_type = 'Membership' AND b.org_id = ORG AND b.link_id = l.id");
+        strategy(&c, rows[i].strategy);
+        bring(&c, "Membership", "7", MEMBER("guest", "\"2026-01-02\""));
+        OF_CLEANUP(of_freep) char *want = of_asprintf("%s|2026-01-02|lives", rows[i].role);
+        expect(&c, MEMBERSHIP, want);
+        expect(&c, OUT, rows[i].out);
+        expect(&c, "SELECT coalesce(b.agreed::text, '-') AS a FROM sync.base b JOIN sync.external_link l ON l.org_id = ORG"
+                   " AND l.external_type = 'Membership' AND l.id = b.link_id WHERE b.org_id = ORG", rows[i].agreed);
+    }
+    expect(&c, "SELECT rule AS a, new ->> 0 AS b FROM sync.journal WHERE org_id = ORG AND field = 'role' ORDER BY 1",
+           "conflict: ask|leader ; conflict: chms_wins|guest ; conflict: last_write_wins, ours newer|leader ;"
+           " conflict: openfaith_wins|leader");
+    expect(&c, "SELECT kind AS a, field AS b, entity_type AS c FROM sync.review WHERE org_id = ORG", "conflict|role|edge");
     church_done(&c);
 }
 

@@ -171,7 +171,7 @@ static const char *types_of(const char *name)
         const char *name, *types;
     } typed[] = {
         {"merged_link", "(text, text, text, text, text)"},
-        {"edge_records", "(text, text, text, text[], text, text, text, text, boolean, text, text, text)"},
+        {"edge_records", "(text, text, text, text[], text, text, text, text, boolean, text, text, text, text[], text[], text[])"},
         {"phase_advance", "(bigint, text, bigint, text, jsonb, bigint, bigint, text, text)"},
     };
     for (size_t i = 0; i < OF_ARRAY_LEN(typed); i++) {
@@ -225,7 +225,7 @@ static const struct keyed keyed[] = {
     {"reference_seen", {HEAD, "'Person'", "I"}},
     {"base_applied", {HEAD, "'Person'", "I", "J", "B"}},
     {"edge_records", {HEAD, "'Membership'", "I", "'group'", "'person'", "'group'", "'person'", "true", "'group_has_person'",
-                      "'person'", "'b'"}},
+                      "'person'", "'b'", "ARRAY['role']", "ARRAY['o']", "ARRAY['x']"}},
     {"edges_drop", {HEAD, "'sync:pco'", "E", "T", "R"}},
     {"gone_edges", {"'org_1'", "K", "'sync:pco'"}},
     {"gone_journal", {HEAD, "'Person'", "'person'", "I", "1"}},
