@@ -36,16 +36,18 @@ static enum of_code ask_of(const struct of_type *t, const struct of_pgres *rows,
         const struct of_json *by_agreement = of_json_get(of_json_get(agreed, "_rel"), r->key);
         const struct of_json *sent = of_json_get(of_json_get(of_json_get(agreed, "_sent"), "_rel"), r->key);
         bool lost = sent && of_json_equal(sent, is);
-        if (r->kind != OF_REL_EDGE || !is || !was || of_json_equal(is, was) || of_json_get(seen, "_gone")) {
+        bool first = !seen && of_json_text(is) && *of_json_text(is);
+        if (r->kind != OF_REL_EDGE || (!first && (!is || !was || of_json_equal(is, was) || of_json_get(seen, "_gone")))) {
             continue;
         }
         c->of = of_reallocarray(c->of, c->n + 1, sizeof *c->of);
         c->of[c->n++] = (struct of_rel_choice){.eid = of_strdup(of_pgres_text(rows, row, 1)),
                                                .relation = r,
+                                               .first = first,
                                                .apart = !lost && by_agreement && !of_json_equal(by_agreement, was),
                                                .lost = lost,
                                                .theirs = of_strdup(or_empty(is)),
-                                               .agreed = of_strdup(or_empty(lost           ? is
+                                               .agreed = of_strdup(or_empty(lost || first  ? is
                                                                             : by_agreement ? by_agreement
                                                                                            : was))};
     }
@@ -101,6 +103,16 @@ static void answer(struct of_apply *a, const struct of_type *t, const struct of_
         int64_t at = found ? of_pgres_i64(ours, row, 2) : 0;
         bool touched = found && !of_pgres_is_null(ours, row, 2); /* by somebody here, ever */
         row += found;
+        if (x->first && (x->now[0] == '\0' || strcmp(x->now, x->theirs) == 0)) {
+            choice_done(x);
+            continue;
+        }
+        if (x->first) {
+            x->ours = a->conn->mode == 'o';
+            x->rule = x->ours ? "first link: ours" : "first link: theirs";
+            c->of[n++] = *x;
+            continue;
+        }
         const char *strategy = of_merge_strategy(a->conn->field_strategies, a->conn->strategy, t->name, x->relation->key);
         bool asked = x->apart && strcmp(strategy, "ask") == 0; /* and the answer is still owed */
         if (!touched || (strcmp(x->now, x->agreed) == 0 && !asked) || strcmp(x->now, x->theirs) == 0) {
@@ -122,9 +134,7 @@ enum of_code of_relations_look(struct of_apply *a, const struct of_type *t, cons
                                struct of_rel_choices *ret, struct of_err *err)
 {
     for (int row = 0; row < of_pgres_rows(rows); row++) {
-        if (!of_pgres_is_null(rows, row, 5)) {
-            OF_TRY(ask_of(t, rows, row, ret, err));
-        }
+        OF_TRY(ask_of(t, rows, row, ret, err));
     }
     if (ret->n == 0) {
         return OF_OK;

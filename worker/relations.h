@@ -12,6 +12,7 @@ struct of_rel_choice {
     const struct of_relation *relation;
     bool ours;      /* ours stands: nothing of theirs is tied, nothing of ours dropped */
     bool ask;       /* and a person is asked */
+    bool first;     /* nothing was known of theirs: by the mode */
     bool apart;     /* it was agreed that both say something else */
     bool lost;      /* theirs says what a change of ours sent whose answer was lost: no change of theirs */
     bool newer;     /* ours */
@@ -26,7 +27,7 @@ struct of_rel_choices {
     size_t n;
 };
 
-/* Rows as load gives them (entities.h). Only conflicts are among *ret: what is not there is as theirs says. */
+/* Rows as load gives them (entities.h). Only conflicts, and first links where ours says something else, are among *ret: what is not there is as theirs says. */
 OF_MUSTCHECK enum of_code of_relations_look(struct of_apply *a, const struct of_type *t, const struct of_pgres *rows,
                                             struct of_rel_choices *ret, struct of_err *err);
 void of_relations_done(struct of_rel_choices *c);

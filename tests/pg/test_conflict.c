@@ -91,6 +91,31 @@ static void a_relation_that_both_changed(void **state)
     }
 }
 
+/* Somebody who was here before is matched, and both sides name a campus. */
+static void a_relation_at_a_first_link(void **state)
+{
+    (void)state;
+    static const struct {
+        char mode;
+        const char *campus, *out, *rule;
+    } rows[] = {{'b', "3", "", "first link: theirs"}, {'o', "2", "person|kept", "first link: ours"}};
+    for (size_t i = 0; i < OF_ARRAY_LEN(rows); i++) {
+        struct church c;
+        OF_CLEANUP(of_freep) char *name = of_asprintf("rel_first%zu", i);
+        church_of_campuses(&c, name);
+        c.conn.mode = rows[i].mode;
+        move(&c, "2");
+        make_sql(&c, "UPDATE sync.base b SET seen = NULL, agreed = NULL FROM sync.external_link l WHERE b.org_id = ORG"
+                     " AND l.org_id = ORG AND l.id = b.link_id AND l.external_type = 'Person'"); /* as matched just now */
+        bring(&c, "Person", "10", PERSON("Ann", "Lee", "\"Campus/3\""));
+        expect(&c, CAMPUS_OF, rows[i].campus);
+        expect(&c, OUT, rows[i].out);
+        OF_CLEANUP(of_freep) char *want = of_asprintf("_rel.primary_campus|%s", rows[i].rule);
+        expect(&c, "SELECT field AS a, rule AS b FROM sync.journal WHERE org_id = ORG AND field LIKE '_rel%'", want);
+        church_done(&c);
+    }
+}
+
 /* Ours was sent and nobody answered; it has changed since, to something new or back to what it was. */
 static void a_relation_whose_answer_was_lost(void **state)
 {
@@ -350,6 +375,7 @@ int main(void)
         TEST(a_relation_that_only_one_changed),
         TEST(a_relation_that_both_changed),
         TEST(a_relation_whose_answer_was_lost),
+        TEST(a_relation_at_a_first_link),
         TEST(two_values_that_alternate_are_frozen),
         TEST(a_value_that_both_changed),
         TEST(a_value_by_the_strategy_of_its_field),

@@ -43,4 +43,8 @@ SELECT pair.ext, pair.id, by_name, by_email, by_phone,
     coalesce(x.birthdate = p.birthdate, false), coalesce(x.birthdate <> p.birthdate, false),
     x.first = p.first OR x.first = '' OR p.first = ''
 FROM pair JOIN x ON x.ext = pair.ext JOIN p ON p.id = pair.id
+-- a person has said that they are not the same
+WHERE NOT EXISTS (SELECT FROM sync.review r JOIN sync.review_candidate c ON c.review_id = r.id AND c.entity_id = pair.id
+    WHERE r.org_id = $1 AND r.adapter = $2 AND r.external_type = $3 AND r.external_id = pair.ext AND r.kind = 'match'
+    AND r.state = 'rejected')
 ORDER BY length(pair.ext), pair.ext, pair.id
