@@ -94,6 +94,25 @@ static void drop(struct batch *b, const char *eid, const char *rtype, const char
     of_pgarr_text(b->a.d_refs, ref);
 }
 
+/* A relation that only theirs changed. */
+static void note_change(struct batch *b, const char *ext, const char *eid, const struct of_relation *r, const struct of_json *was,
+                        const struct of_json *is)
+{
+    struct of_buf v = OF_BUF_INIT(BODY_MAX);
+    OF_CLEANUP(of_freep) char *field = of_asprintf("_rel.%s", r->key);
+    of_buf_char(&v, '[');
+    of_json_write(&v, was);
+    of_buf_char(&v, ',');
+    of_json_write(&v, is);
+    of_buf_char(&v, ']');
+    of_pgarr_text(b->a.j_eids, eid);
+    of_pgarr_text(b->a.j_ext, ext);
+    of_pgarr_text(b->a.j_fields, field);
+    of_pgarr_text(b->a.j_values, of_buf_text(&v));
+    of_pgarr_text(b->a.j_rules, "theirs changed");
+    of_buf_done(&v);
+}
+
 /* Relations that theirs had and has no longer go, those that it names anew come; where both sides changed one, as was decided. */
 static void relations(struct of_apply *a, const struct of_type *t, const struct of_json *staged, const struct of_json *seen,
                       const char *ext, const char *eid, struct batch *b)
@@ -111,6 +130,9 @@ static void relations(struct of_apply *a, const struct of_type *t, const struct 
         const struct of_rel_choice *choice = of_relations_of(&b->choices, eid, r);
         if (choice && choice->ours) {
             continue;
+        }
+        if (!choice && r->kind == OF_REL_EDGE && was && is && !of_json_equal(was, is)) {
+            note_change(b, ext, eid, r, was, is);
         }
         for (const char *p = choice ? choice->now : ""; *p; p += strcspn(p, ",") + (p[strcspn(p, ",")] == ',')) {
             OF_CLEANUP(of_freep) char *ref = of_strndup(p, strcspn(p, ","));

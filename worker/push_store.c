@@ -229,14 +229,17 @@ static void note(struct of_push_notes *j, const struct of_push_item *it, const c
                  const struct of_json *before, const struct of_json *sent, const char *rule)
 {
     struct of_buf b = OF_BUF_INIT(64 * 1024);
+    /* a value is a field of its person, by the field's key: person|key or person|key|option */
+    const char *bar = it->plan.type->kind == OF_KIND_VALUE ? strchr(it->record_id, '|') : NULL;
+    OF_CLEANUP(of_freep) char *key = bar ? of_strndup(bar + 1, strcspn(bar + 1, "|")) : of_strdup(field);
     of_buf_char(&b, '[');
-    field_json(&b, before, field);
+    field_json(&b, before, bar ? "value" : field);
     of_buf_char(&b, ',');
-    field_json(&b, sent, field);
+    field_json(&b, sent, bar ? "value" : field);
     of_buf_char(&b, ']');
     of_pgarr_text(j->eids, it->plan.link_id);
     of_pgarr_text(j->exts, ext);
-    of_pgarr_text(j->fields, field);
+    of_pgarr_text(j->fields, key);
     of_pgarr_text(j->values, b.bad ? "[null,null]" : of_buf_text(&b));
     of_pgarr_text(j->rules, rule);
     of_buf_done(&b);

@@ -136,3 +136,25 @@ def both_at_once_make_one():
               f"reviews {c.query('SELECT adapter, kind, count(*) FROM sync.review GROUP BY 1, 2')}")
         assert not twice, twice
         assert len(t.pairs()) > 400, len(t.pairs())
+
+
+@test(timeout=120)
+def fields_of_the_second_account():
+    """Custom fields of the second account are its own, and what is typed into one goes there."""
+    with Cluster("two-fields", people=60) as c:
+        two = Two(c)
+        sim = two.sims["pco2"]
+        c.connect(ORG, types=["Person", "FieldDatum"], adapter="pco2", base_url=sim.base_url, credentials=c.credentials_file(1, "oauth"))
+        c.wait_active(ORG, 60, adapter="pco2")
+        c.settle(ORG, 60)
+        person, key, external = c.query(
+            "SELECT l.entity_id, e ->> 'name', l.external_id FROM sync.external_link l JOIN sync.base b ON b.link_id = l.id AND "
+            "b.org_id = l.org_id JOIN openfaith_people p ON p.id = l.entity_id CROSS JOIN LATERAL jsonb_array_elements(p.\"customFields\") e "
+            "JOIN openfaith_fields f ON f.key = e ->> 'name' AND f.type IN ('string', 'text') AND f.source = 'pco2' "
+            "WHERE l.adapter = 'pco2' AND l.external_type = 'FieldDatum' AND e ->> 'source' = 'pco2' AND e ->> 'value' = b.seen ->> 'value' "
+            "ORDER BY 1 LIMIT 1")[0]
+        c.query('UPDATE openfaith_people SET "updatedAt" = now(), "updatedBy" = \'user_1\', "customFields" = (SELECT jsonb_agg(CASE WHEN '
+                "e ->> 'name' = %s THEN e || '{\"value\": \"Typed\"}' ELSE e END) FROM jsonb_array_elements(\"customFields\") e) WHERE id = %s",
+                key, person)
+        c.settle(ORG, 60)
+        assert [d["attributes"]["value"] for d in sim.dump(1, "FieldDatum") if d["id"] == external] == ["Typed"]

@@ -98,7 +98,7 @@ static void what_changed_is_merged_and_written_down(void **state)
     expect(&c, "SELECT seen ->> 'firstName' AS a, agreed AS b, staged AS c FROM sync.base WHERE org_id = ORG AND seen ? 'firstName'",
            "Anne|-|-"); /* Lee stays agreed: it is what theirs says */
     expect(&c, "SELECT field AS a, old AS b, new AS c, rule AS d FROM sync.journal WHERE org_id = ORG ORDER BY 1",
-           "firstName|Ann|Anne|theirs changed");
+           "_rel.primary_campus|Campus/1|Campus/2|theirs changed ; firstName|Ann|Anne|theirs changed");
     /* both change the same field; their clock is behind the row's own */
     bring(&c, "Person", "12", PERSON("Anne", "Theirs", "null"));
     expect(&c, PEOPLE, "Anne|Ours|lives");
