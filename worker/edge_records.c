@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "worker/apply.h"
+#include "worker/journal.h"
 #include "worker/merge.h"
 #include "worker_sql.h"
 
@@ -76,30 +76,10 @@ static enum of_code note(struct written *w, const struct of_pgres *res, int row,
 
 static enum of_code write(struct of_apply *a, const struct of_type *t, const struct written *w, struct of_err *err)
 {
-    struct of_pgargs journal = OF_PGARGS_INIT;
-    of_pg_arg_text(&journal, a->conn->org);
-    of_pg_arg_text(&journal, a->conn->adapter_name);
-    of_pg_arg_text(&journal, "edge");
-    of_pg_arg_text(&journal, t->name);
-    of_pg_arg_int8(&journal, a->run_id);
-    of_pg_arg_array(&journal, w->eids);
-    of_pg_arg_array(&journal, w->exts);
-    of_pg_arg_array(&journal, w->fields);
-    of_pg_arg_array(&journal, w->values);
-    of_pg_arg_array(&journal, w->rules);
-    OF_TRY(of_pg_run(a->db, &of_sql_journal, &journal, NULL, err));
-    if (of_pgarr_len(w->a_exts) > 0) {
-        struct of_pgargs ask = OF_PGARGS_INIT;
-        of_pg_arg_text(&ask, a->conn->org);
-        of_pg_arg_text(&ask, a->conn->adapter_name);
-        of_pg_arg_text(&ask, t->name);
-        of_pg_arg_text(&ask, "edge");
-        of_pg_arg_array(&ask, w->a_exts);
-        of_pg_arg_array(&ask, w->a_eids);
-        of_pg_arg_array(&ask, w->a_fields);
-        of_pg_arg_array(&ask, w->a_details);
-        OF_TRY(of_pg_run(a->db, &of_sql_review_conflict, &ask, NULL, err));
-    }
+    const struct of_journal j = {w->eids, w->exts, w->fields, w->values, w->rules};
+    const struct of_asked q = {w->a_exts, w->a_eids, w->a_fields, w->a_details};
+    OF_TRY(of_journal_write(a, "edge", t->name, &j, err));
+    OF_TRY(of_asked_write(a, "edge", t->name, &q, err));
     return of_apply_hint_out(a, t, w->out, "kept", err);
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "worker/apply.h"
+#include "worker/journal.h"
 #include "worker/merge.h"
 #include "worker/relations.h"
 #include "worker_sql.h"
@@ -380,38 +381,14 @@ static enum of_code write_base(struct of_apply *a, const struct of_type *t, stru
 
 static enum of_code write_journal(struct of_apply *a, const struct of_type *t, struct batch *b, struct of_err *err)
 {
-    if (of_pgarr_len(b->a.j_eids) == 0) {
-        return OF_OK;
-    }
-    struct of_pgargs args = OF_PGARGS_INIT;
-    of_pg_arg_text(&args, a->conn->org);
-    of_pg_arg_text(&args, a->conn->adapter_name);
-    of_pg_arg_text(&args, t->entity);
-    of_pg_arg_text(&args, t->name);
-    of_pg_arg_int8(&args, a->run_id);
-    of_pg_arg_array(&args, b->a.j_eids);
-    of_pg_arg_array(&args, b->a.j_ext);
-    of_pg_arg_array(&args, b->a.j_fields);
-    of_pg_arg_array(&args, b->a.j_values);
-    of_pg_arg_array(&args, b->a.j_rules);
-    return of_pg_run(a->db, &of_sql_journal, &args, NULL, err);
+    const struct of_journal j = {b->a.j_eids, b->a.j_ext, b->a.j_fields, b->a.j_values, b->a.j_rules};
+    return of_journal_write(a, t->entity, t->name, &j, err);
 }
 
 static enum of_code write_reviews(struct of_apply *a, const struct of_type *t, struct batch *b, struct of_err *err)
 {
-    if (of_pgarr_len(b->a.a_ids) == 0) {
-        return OF_OK;
-    }
-    struct of_pgargs args = OF_PGARGS_INIT;
-    of_pg_arg_text(&args, a->conn->org);
-    of_pg_arg_text(&args, a->conn->adapter_name);
-    of_pg_arg_text(&args, t->name);
-    of_pg_arg_text(&args, t->entity);
-    of_pg_arg_array(&args, b->a.a_ids);
-    of_pg_arg_array(&args, b->a.a_eids);
-    of_pg_arg_array(&args, b->a.a_fields);
-    of_pg_arg_array(&args, b->a.a_details);
-    return of_pg_run(a->db, &of_sql_review_conflict, &args, NULL, err);
+    const struct of_asked q = {b->a.a_ids, b->a.a_eids, b->a.a_fields, b->a.a_details};
+    return of_asked_write(a, t->entity, t->name, &q, err);
 }
 
 static enum of_code write_edges(struct of_apply *a, const struct of_type *t, struct batch *b, struct of_err *err)

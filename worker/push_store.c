@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/base/failpoint.h"
+#include "worker/journal.h"
 #include "worker/phase.h"
 #include "worker/push_int.h"
 #include "worker_sql.h"
@@ -259,18 +260,8 @@ static enum of_code journal(struct of_push_item *it, struct of_apply *a, const c
         note(&j, it, ext, name, before, p->sent, rule);
         name = next;
     }
-    struct of_pgargs args = OF_PGARGS_INIT;
-    of_pg_arg_text(&args, a->conn->org);
-    of_pg_arg_text(&args, a->conn->adapter_name);
-    of_pg_arg_text(&args, p->link_tag);
-    of_pg_arg_text(&args, p->type->name);
-    of_pg_arg_int8(&args, a->run_id);
-    of_pg_arg_array(&args, j.eids);
-    of_pg_arg_array(&args, j.exts);
-    of_pg_arg_array(&args, j.fields);
-    of_pg_arg_array(&args, j.values);
-    of_pg_arg_array(&args, j.rules);
-    enum of_code code = of_pg_run(a->db, &of_sql_journal, &args, NULL, err);
+    const struct of_journal rows = {j.eids, j.exts, j.fields, j.values, j.rules};
+    enum of_code code = of_journal_write(a, p->link_tag, p->type->name, &rows, err);
     of_pgarr_free(j.eids);
     of_pgarr_free(j.exts);
     of_pgarr_free(j.fields);

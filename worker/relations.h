@@ -27,7 +27,8 @@ struct of_rel_choices {
     size_t n;
 };
 
-/* Rows as load gives them (entities.h). Only conflicts, and first links where ours says something else, are among *ret: what is not there is as theirs says. */
+/* Rows as load gives them (entities.h). Among *ret are only conflicts, and first links where ours says something else: what is not
+ * there is as theirs says. */
 OF_MUSTCHECK enum of_code of_relations_look(struct of_apply *a, const struct of_type *t, const struct of_pgres *rows,
                                             struct of_rel_choices *ret, struct of_err *err);
 void of_relations_done(struct of_rel_choices *c);

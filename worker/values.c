@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "worker/apply.h"
+#include "worker/journal.h"
 #include "worker/merge.h"
 #include "worker/push_int.h" /* what of a value goes out */
 #include "worker_sql.h"
@@ -437,33 +438,10 @@ static enum of_code write_people(struct of_apply *a, const struct decided *d, st
 
 static enum of_code write_notes(struct of_apply *a, const struct of_type *type, const struct decided *d, struct of_err *err)
 {
-    if (of_pgarr_len(d->j_eids) > 0) {
-        struct of_pgargs notes = OF_PGARGS_INIT;
-        of_pg_arg_text(&notes, a->conn->org);
-        of_pg_arg_text(&notes, a->conn->adapter_name);
-        of_pg_arg_text(&notes, type->entity);
-        of_pg_arg_text(&notes, type->name);
-        of_pg_arg_int8(&notes, a->run_id);
-        of_pg_arg_array(&notes, d->j_eids);
-        of_pg_arg_array(&notes, d->j_ext);
-        of_pg_arg_array(&notes, d->j_fields);
-        of_pg_arg_array(&notes, d->j_values);
-        of_pg_arg_array(&notes, d->j_rules);
-        OF_TRY(of_pg_run(a->db, &of_sql_journal, &notes, NULL, err));
-    }
-    if (of_pgarr_len(d->a_ids) > 0) {
-        struct of_pgargs reviews = OF_PGARGS_INIT;
-        of_pg_arg_text(&reviews, a->conn->org);
-        of_pg_arg_text(&reviews, a->conn->adapter_name);
-        of_pg_arg_text(&reviews, type->name);
-        of_pg_arg_text(&reviews, type->entity);
-        of_pg_arg_array(&reviews, d->a_ids);
-        of_pg_arg_array(&reviews, d->a_eids);
-        of_pg_arg_array(&reviews, d->a_fields);
-        of_pg_arg_array(&reviews, d->a_details);
-        OF_TRY(of_pg_run(a->db, &of_sql_review_conflict, &reviews, NULL, err));
-    }
-    return OF_OK;
+    const struct of_journal j = {d->j_eids, d->j_ext, d->j_fields, d->j_values, d->j_rules};
+    const struct of_asked q = {d->a_ids, d->a_eids, d->a_fields, d->a_details};
+    OF_TRY(of_journal_write(a, type->entity, type->name, &j, err));
+    return of_asked_write(a, type->entity, type->name, &q, err);
 }
 
 static enum of_code write_decided(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids, const char *owner,

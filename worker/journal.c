@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/journal.h"
+
+#include "worker_sql.h"
+
+enum of_code of_journal_write(struct of_apply *a, const char *tag, const char *type, const struct of_journal *j, struct of_err *err)
+{
+    if (of_pgarr_len(j->eids) == 0) {
+        return OF_OK;
+    }
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_text(&args, tag);
+    of_pg_arg_text(&args, type);
+    of_pg_arg_int8(&args, a->run_id);
+    of_pg_arg_array(&args, j->eids);
+    of_pg_arg_array(&args, j->exts);
+    of_pg_arg_array(&args, j->fields);
+    of_pg_arg_array(&args, j->values);
+    of_pg_arg_array(&args, j->rules);
+    return of_pg_run(a->db, &of_sql_journal, &args, NULL, err);
+}
+
+enum of_code of_asked_write(struct of_apply *a, const char *tag, const char *type, const struct of_asked *q, struct of_err *err)
+{
+    if (of_pgarr_len(q->ids) == 0) {
+        return OF_OK;
+    }
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_text(&args, type);
+    of_pg_arg_text(&args, tag);
+    of_pg_arg_array(&args, q->ids);
+    of_pg_arg_array(&args, q->eids);
+    of_pg_arg_array(&args, q->fields);
+    of_pg_arg_array(&args, q->details);
+    return of_pg_run(a->db, &of_sql_review_conflict, &args, NULL, err);
+}
