@@ -258,8 +258,7 @@ enum of_code of_stage_bisect(struct of_apply *a, const struct of_record **record
     return OF_OK;
 }
 
-/* Their clock and account, from the first answers of a run. */
-/* Of the run's first answer: when, and whose account. Before anything of it is written, and on its own: a parking must stay. */
+/* Their clock and account, from the first answers of a run. Before anything of them is written, and on its own: a parking must stay. */
 static enum of_code note_answer(struct of_phase_job *pj, struct of_pg *db, const struct of_fetch *f, struct of_err *err)
 {
     if (pj->server_date.us != 0 || f->date.us == 0) {
