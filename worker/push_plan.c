@@ -292,6 +292,28 @@ static enum of_code never_linked(struct of_push_item *it, struct of_pg *db, stru
     return of_push_wake(it, db, it->plan.link_tag, it->plan.link_id, err);
 }
 
+/* Parked until a person has decided whether it is one of theirs; she may be doing it just now. */
+static enum of_code wait_for_person(struct of_push_item *it, struct of_pg *db, struct of_err *err)
+{
+    OF_CLEANUP(of_freep) char *ref = of_asprintf("review:%s", it->record_id);
+    struct of_pgargs lock = OF_PGARGS_INIT;
+    of_pg_arg_text(&lock, it->pj->org);
+    of_pg_arg_text(&lock, it->pj->adapter);
+    of_pg_arg_text(&lock, ref);
+    OF_TRY(of_pg_run(db, &of_sql_push_lock, &lock, NULL, err));
+    int64_t rows = 0;
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, it->pj->org);
+    of_pg_arg_text(&args, it->pj->adapter);
+    of_pg_arg_text(&args, it->record_id);
+    OF_TRY(of_pg_run_count(db, &of_sql_push_asked, &args, &rows, err));
+    struct of_err why = OF_ERR_INIT;
+    (void)of_strcopy(why.msg, sizeof why.msg, "a person decides whether it is one of theirs");
+    const struct of_push_later now = {.state = "ready", .attempts = it->attempts};
+    const struct of_push_later park = {.state = "parked", .attempts = it->attempts, .why = &why, .waits_for = ref};
+    return of_push_later(it, db, rows > 0 ? &park : &now, err);
+}
+
 static enum of_code plan_unlinked(struct of_push_item *it, struct of_pg *db, const struct of_pgres *res, const struct of_json *row,
                                   enum of_push_next *ret, struct of_err *err)
 {
@@ -312,11 +334,13 @@ static enum of_code plan_unlinked(struct of_push_item *it, struct of_pg *db, con
         return OF_OK;
     }
     if (of_pgres_bool(res, 0, 10)) { /* a person decides whether it is one of theirs */
-        OF_CLEANUP(of_freep) char *ref = of_asprintf("review:%s", it->record_id);
-        struct of_err why = OF_ERR_INIT;
-        (void)of_strcopy(why.msg, sizeof why.msg, "a person decides whether it is one of theirs");
-        const struct of_push_later park = {.state = "parked", .attempts = it->attempts, .why = &why, .waits_for = ref};
-        return of_push_later(it, db, &park, err);
+        OF_TRY(of_pg_begin(db, err));
+        enum of_code code = wait_for_person(it, db, err);
+        code = code == OF_OK ? of_pg_commit(db, err) : code;
+        if (code != OF_OK) {
+            of_pg_rollback(db);
+        }
+        return code;
     }
     return plan_create(it, db, row, ret, err);
 }

@@ -62,6 +62,11 @@ enum of_code of_ctl_hint(struct of_ctl *ctl, const char *org, const char *adapte
 enum of_code of_ctl_wake(struct of_ctl *ctl, const char *org, const char *adapter, const char *what, bool forget,
                          struct of_err *err)
 {
+    struct of_pgargs lock = OF_PGARGS_INIT;
+    of_pg_arg_text(&lock, org);
+    of_pg_arg_text(&lock, adapter);
+    of_pg_arg_text(&lock, what);
+    OF_TRY(of_pg_run(ctl->db, &of_sql_ctl_wake_lock, &lock, NULL, err));
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, org);
     of_pg_arg_text(&args, adapter);
