@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/journal.h"
 
+#include <string.h>
+
 #include "worker_sql.h"
 
 enum of_code of_journal_write(struct of_apply *a, const char *tag, const char *type, const struct of_journal *j, struct of_err *err)
@@ -37,4 +39,39 @@ enum of_code of_asked_write(struct of_apply *a, const char *tag, const char *typ
     of_pg_arg_array(&args, q->fields);
     of_pg_arg_array(&args, q->details);
     return of_pg_run(a->db, &of_sql_review_conflict, &args, NULL, err);
+}
+
+static bool asks(const struct of_conn *c)
+{
+    bool any = strcmp(c->strategy, "ask") == 0;
+    for (const struct of_json *n = of_json_first(c->field_strategies); n && !any; n = of_json_next(n)) {
+        const char *strategy = of_json_text(n);
+        any = strategy && strcmp(strategy, "ask") == 0;
+    }
+    return any;
+}
+
+enum of_code of_asked_open(struct of_apply *a, const struct of_type *t, const struct of_pgarr *ids, struct of_pgres **ret,
+                           struct of_err *err)
+{
+    *ret = NULL;
+    if (!asks(a->conn)) {
+        return OF_OK;
+    }
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, a->conn->org);
+    of_pg_arg_text(&args, a->conn->adapter_name);
+    of_pg_arg_text(&args, t->name);
+    of_pg_arg_array(&args, ids);
+    return of_pg_run(a->db, &of_sql_asked_open, &args, ret, err);
+}
+
+bool of_asked_is_open(const struct of_pgres *open, const char *eid, const char *field)
+{
+    for (int row = 0; open && row < of_pgres_rows(open); row++) {
+        if (strcmp(of_pgres_text(open, row, 0), eid) == 0 && strcmp(of_pgres_text(open, row, 1), field) == 0) {
+            return true;
+        }
+    }
+    return false;
 }

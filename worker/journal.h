@@ -23,5 +23,10 @@ struct of_asked { /* a row per question: of one length */
 /* A question that is open already is asked with the values of now. */
 OF_MUSTCHECK enum of_code of_asked_write(struct of_apply *a, const char *tag, const char *type, const struct of_asked *q,
                                          struct of_err *err);
+/* The questions about these records that wait for an answer, where the connection asks at all; else *ret stays NULL. The caller frees. */
+OF_MUSTCHECK enum of_code of_asked_open(struct of_apply *a, const struct of_type *t, const struct of_pgarr *ids, struct of_pgres **ret,
+                                        struct of_err *err);
+/* open: as it gives them. */
+bool of_asked_is_open(const struct of_pgres *open, const char *eid, const char *field);
 
 #endif

@@ -113,7 +113,6 @@ struct facts {
     const struct of_json *theirs, *ours; /* of a column */
     const struct of_json *their_list, *our_list; /* the elements of a custom field, among others */
     bool equal, theirs_empty, ours_empty, has_base, theirs_changed, ours_changed, spelled;
-    bool apart; /* it was agreed that both say something else */
 };
 
 static bool same_set(const struct of_json *a, const struct of_json *b, const char *source, const char *name);
@@ -171,7 +170,7 @@ static enum choice decide(const struct of_merge_in *in, const struct facts *f, c
         return f->ours_empty ? CHOICE_THEIRS : CHOICE_OURS;
     }
     const char *strategy = of_merge_strategy(in->by_field, in->strategy, in->sql->type->name, f->name);
-    if (!f->ours_changed && f->apart && strcmp(strategy, "ask") == 0) { /* the answer is still owed */
+    if (!f->ours_changed && strcmp(strategy, "ask") == 0 && of_project_has_text(in->open, f->name)) { /* the answer is still owed */
         *ret_rule = "conflict: ask";
         return CHOICE_ASK;
     }
@@ -309,7 +308,6 @@ static void merge_column(const struct of_merge_in *in, struct of_merge_out *out,
                       .has_base = before != NULL,
                       .theirs_changed = !same(theirs, before, c),
                       .ours_changed = !same(ours, agreed, c),
-                      .apart = before && !same(agreed, before, c),
                       .spelled = same_spelling(theirs, ours, is_email)};
     const char *rule = "";
     enum choice choice = decide(in, &f, &rule);
@@ -491,7 +489,6 @@ static void merge_custom_fields(const struct of_merge_in *in, struct of_merge_ou
                           .has_base = was != NULL,
                           .theirs_changed = !same_set(theirs, was, source, names[i]),
                           .ours_changed = !same_set(ours, stood, source, names[i]),
-                          .apart = was && !same_set(stood, was, source, names[i]),
                           .their_list = theirs,
                           .our_list = ours};
         if (lost) {

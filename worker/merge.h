@@ -28,6 +28,7 @@ struct of_merge_in {
     const struct of_json *by_field;      /* {"Person.firstName":"ask"}; NULL: none */
     bool keep_first;                     /* mode chms: what a first link keeps as ours is not sent */
     const struct of_json *frozen;        /* [{"field","a","b"}]: values that alternate and must not change hands again; NULL: none */
+    const struct of_json *open;          /* ["firstName"]: fields that a person is asked about; NULL: none */
     const struct of_json *keep_rel;      /* {"primary_campus":"Campus/1"}: relations where ours stands, and what stays agreed */
     bool rel_goes_out;                   /* one of them is to be sent */
     bool has_theirs_at;

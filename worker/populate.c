@@ -33,6 +33,7 @@ struct batch {
     } a;
     struct of_rel_choices choices;                  /* relations in conflict */
     struct of_pgres *alternating;
+    struct of_pgres *open; /* questions that wait for an answer */
 };
 
 static const enum of_pgtype array_types[] = {OF_PG_TEXT, OF_PG_JSONB, OF_PG_BOOL,  OF_PG_TEXT, OF_PG_JSONB, OF_PG_TIMESTAMPTZ, OF_PG_TEXT,
@@ -66,6 +67,7 @@ static void batch_done(struct batch *b)
     of_freep(&b->merged);
     of_relations_done(&b->choices);
     of_pgres_free(b->alternating);
+    of_pgres_free(b->open);
 }
 
 static const struct of_json *next_of(const struct of_json *array, const struct of_json *one)
@@ -132,7 +134,7 @@ static void relations(struct of_apply *a, const struct of_type *t, const struct 
         if (choice && choice->ours) {
             continue;
         }
-        if (!choice && r->kind == OF_REL_EDGE && was && is && !of_json_equal(was, is)) {
+        if (!choice && r->kind == OF_REL_EDGE && was && is && !of_json_equal(was, is) && !of_relations_is_ours(&b->choices, eid, r)) {
             note_change(b, ext, eid, r, was, is);
         }
         for (const char *p = choice ? choice->now : ""; *p; p += strcspn(p, ",") + (p[strcspn(p, ",")] == ',')) {
@@ -249,7 +251,7 @@ static enum of_code take_merge(struct batch *b, struct of_merge_out *out, const 
 
 /* What a person or the journal says about one record before it is merged. */
 static enum of_code decided_before(struct batch *b, const char *ext, const char *eid, struct of_merge_in *in, struct of_json **ret_keep,
-                                   struct of_json **ret_frozen, struct of_err *err)
+                                   struct of_json **ret_frozen, struct of_json **ret_open, struct of_err *err)
 {
     struct of_buf keep = OF_BUF_INIT(BODY_MAX);
     of_relations_agreed(&b->choices, eid, &keep);
@@ -258,7 +260,7 @@ static enum of_code decided_before(struct batch *b, const char *ext, const char 
     OF_TRY(code);
     for (size_t i = 0; i < b->choices.n; i++) {
         const struct of_rel_choice *c = &b->choices.of[i];
-        if (strcmp(c->eid, eid) == 0) {
+        if (strcmp(c->eid, eid) == 0 && !c->same) {
             in->rel_goes_out = in->rel_goes_out || (c->ours && !c->ask);
             note_relation(b, ext, eid, c);
         }
@@ -268,8 +270,20 @@ static enum of_code decided_before(struct batch *b, const char *ext, const char 
             OF_TRY(parse_opt(b->alternating, row, 1, ret_frozen, err));
         }
     }
+    struct of_buf open = OF_BUF_INIT(BODY_MAX);
+    for (int row = 0; b->open && row < of_pgres_rows(b->open); row++) {
+        if (strcmp(of_pgres_text(b->open, row, 0), eid) == 0) {
+            of_buf_char(&open, open.len == 0 ? '[' : ',');
+            of_buf_json_str(&open, of_pgres_text(b->open, row, 1));
+        }
+    }
+    of_buf_str(&open, open.len == 0 ? "[]" : "]");
+    code = b->open ? of_json_parse(open.data, open.len, BODY_MAX, ret_open, err) : OF_OK;
+    of_buf_done(&open);
+    OF_TRY(code);
     in->keep_rel = *ret_keep;
     in->frozen = *ret_frozen;
+    in->open = *ret_open;
     return OF_OK;
 }
 
@@ -302,7 +316,8 @@ static enum of_code merge_row(struct of_apply *a, const struct of_type *t, const
                              .theirs_at = {.us = of_pgres_i64(res, row, 3)}};
     OF_CLEANUP(of_json_freep) struct of_json *keep = NULL;
     OF_CLEANUP(of_json_freep) struct of_json *frozen = NULL;
-    OF_TRY(decided_before(b, ext, eid, &in, &keep, &frozen, err));
+    OF_CLEANUP(of_json_freep) struct of_json *open = NULL;
+    OF_TRY(decided_before(b, ext, eid, &in, &keep, &frozen, &open, err));
     struct of_merge_out out;
     of_merge(&in, &out);
     enum of_code code = take_merge(b, &out, ext, eid, &in, OF_TAKE(entity), err);
@@ -467,7 +482,8 @@ enum of_code of_apply_populate(struct of_apply *a, const struct of_type *type, c
     }
     struct batch b;
     batch_init(&b);
-    enum of_code code = of_relations_look(a, type, res, &b.choices, err);
+    enum of_code code = of_asked_open(a, type, ids, &b.open, err);
+    code = code == OF_OK ? of_relations_look(a, type, res, b.open, &b.choices, err) : code;
     code = code == OF_OK ? look_before(a, res, &b, err) : code;
     for (int row = 0; row < of_pgres_rows(res) && code == OF_OK; row++) {
         code = merge_row(a, type, res, row, &b, err);

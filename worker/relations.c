@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "worker/journal.h"
 #include "worker/merge.h"
 #include "worker_sql.h"
 
@@ -44,7 +45,6 @@ static enum of_code ask_of(const struct of_type *t, const struct of_pgres *rows,
         c->of[c->n++] = (struct of_rel_choice){.eid = of_strdup(of_pgres_text(rows, row, 1)),
                                                .relation = r,
                                                .first = first,
-                                               .apart = !lost && by_agreement && !of_json_equal(by_agreement, was),
                                                .lost = lost,
                                                .theirs = of_strdup(or_empty(is)),
                                                .agreed = of_strdup(or_empty(lost || first  ? is
@@ -92,7 +92,7 @@ static void choice_done(struct of_rel_choice *c)
 
 /* Keeps those where ours changed as well, to something else than theirs says now. */
 static void answer(struct of_apply *a, const struct of_type *t, const struct of_pgres *rows, const struct of_pgres *ours,
-                   struct of_rel_choices *c)
+                   const struct of_pgres *open, struct of_rel_choices *c)
 {
     size_t n = 0;
     int row = 0;
@@ -114,8 +114,14 @@ static void answer(struct of_apply *a, const struct of_type *t, const struct of_
             continue;
         }
         const char *strategy = of_merge_strategy(a->conn->field_strategies, a->conn->strategy, t->name, x->relation->key);
-        bool asked = x->apart && strcmp(strategy, "ask") == 0; /* and the answer is still owed */
-        if (!touched || (strcmp(x->now, x->agreed) == 0 && !asked) || strcmp(x->now, x->theirs) == 0) {
+        OF_CLEANUP(of_freep) char *field = of_asprintf("_rel.%s", x->relation->key);
+        bool asked = strcmp(strategy, "ask") == 0 && of_asked_is_open(open, x->eid, field); /* the answer is still owed */
+        if (touched && strcmp(x->now, x->theirs) == 0) {
+            x->same = true;
+            c->of[n++] = *x;
+            continue;
+        }
+        if (!touched || (strcmp(x->now, x->agreed) == 0 && !asked)) {
             choice_done(x);
             continue;
         }
@@ -131,7 +137,7 @@ static void answer(struct of_apply *a, const struct of_type *t, const struct of_
 }
 
 enum of_code of_relations_look(struct of_apply *a, const struct of_type *t, const struct of_pgres *rows,
-                               struct of_rel_choices *ret, struct of_err *err)
+                               const struct of_pgres *open, struct of_rel_choices *ret, struct of_err *err)
 {
     for (int row = 0; row < of_pgres_rows(rows); row++) {
         OF_TRY(ask_of(t, rows, row, ret, err));
@@ -152,7 +158,7 @@ enum of_code of_relations_look(struct of_apply *a, const struct of_type *t, cons
     of_pg_arg_array(&args, selves);
     of_pg_arg_array(&args, targets);
     OF_TRY(of_pg_run(a->db, &of_sql_relations_ours, &args, &res, err));
-    answer(a, t, rows, res, ret);
+    answer(a, t, rows, res, open, ret);
     return OF_OK;
 }
 
@@ -165,7 +171,7 @@ void of_relations_done(struct of_rel_choices *c)
     c->n = 0;
 }
 
-const struct of_rel_choice *of_relations_of(const struct of_rel_choices *c, const char *eid, const struct of_relation *r)
+static const struct of_rel_choice *find(const struct of_rel_choices *c, const char *eid, const struct of_relation *r)
 {
     for (size_t i = 0; i < c->n; i++) {
         if (c->of[i].relation == r && strcmp(c->of[i].eid, eid) == 0) {
@@ -173,6 +179,18 @@ const struct of_rel_choice *of_relations_of(const struct of_rel_choices *c, cons
         }
     }
     return NULL;
+}
+
+const struct of_rel_choice *of_relations_of(const struct of_rel_choices *c, const char *eid, const struct of_relation *r)
+{
+    const struct of_rel_choice *x = find(c, eid, r);
+    return x && !x->same ? x : NULL;
+}
+
+bool of_relations_is_ours(const struct of_rel_choices *c, const char *eid, const struct of_relation *r)
+{
+    const struct of_rel_choice *x = find(c, eid, r);
+    return x && x->same;
 }
 
 void of_relations_agreed(const struct of_rel_choices *c, const char *eid, struct of_buf *b)

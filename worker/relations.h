@@ -13,7 +13,7 @@ struct of_rel_choice {
     bool ours;      /* ours stands: nothing of theirs is tied, nothing of ours dropped */
     bool ask;       /* and a person is asked */
     bool first;     /* nothing was known of theirs: by the mode */
-    bool apart;     /* it was agreed that both say something else */
+    bool same;      /* ours says what theirs does: nothing is decided */
     bool lost;      /* theirs says what a change of ours sent whose answer was lost: no change of theirs */
     bool newer;     /* ours */
     char *now;      /* what ours says: "Campus/3,Campus/4" or "" */
@@ -27,10 +27,12 @@ struct of_rel_choices {
     size_t n;
 };
 
-/* Rows as load gives them (entities.h). Among *ret are only conflicts, and first links where ours says something else: what is not
- * there is as theirs says. */
+/* Rows as load gives them (entities.h). open: questions that wait (journal.h). Among *ret are only conflicts, and first links where ours
+ * says something else: what is not there is as theirs says. */
 OF_MUSTCHECK enum of_code of_relations_look(struct of_apply *a, const struct of_type *t, const struct of_pgres *rows,
-                                            struct of_rel_choices *ret, struct of_err *err);
+                                            const struct of_pgres *open, struct of_rel_choices *ret, struct of_err *err);
+/* Ours said it before: sent by us, or changed on both sides alike. */
+bool of_relations_is_ours(const struct of_rel_choices *c, const char *eid, const struct of_relation *r);
 void of_relations_done(struct of_rel_choices *c);
 const struct of_rel_choice *of_relations_of(const struct of_rel_choices *c, const char *eid, const struct of_relation *r);
 /* Appends {"primary_campus":"Campus/1"}: what stays agreed of a record's relations; nothing if there is none. */

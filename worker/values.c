@@ -78,6 +78,7 @@ struct field {
     const struct of_pgres *res;
     int from, to;
     const char *person, *source, *key;
+    const struct of_pgres *open; /* questions that wait for an answer */
     struct of_json *now, *before, *agreed, *ours; /* elements; ours: of all fields */
 };
 
@@ -246,9 +247,9 @@ static enum of_code decide(const struct of_apply *a, const struct of_type *t, co
         bool take = c->mode == 'o' ? count_of(f, f->ours) == 0 : of_json_len(f->now) > 0;
         *ret = take ? SIDE_THEIRS : SIDE_OURS;
         *ret_rule = take ? "first link: theirs" : "first link: ours";
-    } else if (theirs_changed && !ours_changed && !same_set(f, f->agreed, f->before) &&
+    } else if (theirs_changed && !ours_changed && of_asked_is_open(f->open, f->person, f->key) &&
                strcmp(of_merge_strategy(c->field_strategies, c->strategy, t->name, f->key), "ask") == 0) {
-        *ret = SIDE_ASK; /* it was agreed that both say something else, and the answer is still owed */
+        *ret = SIDE_ASK; /* the answer is still owed */
         *ret_rule = "conflict: ask";
     } else if (!ours_changed || !theirs_changed) {
         *ret = theirs_changed ? SIDE_THEIRS : ours_changed ? SIDE_OURS : SIDE_SETTLED;
@@ -392,13 +393,20 @@ static enum of_code merge_people(struct of_apply *a, const struct of_type *t, co
                                  struct of_err *err)
 {
     int rows = of_pgres_rows(res);
+    OF_CLEANUP(of_pgres_freep) struct of_pgres *open = NULL;
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *exts = of_pgarr_new(OF_PG_TEXT);
+    for (int row = 0; row < rows; row++) {
+        of_pgarr_text(exts, of_pgres_text(res, row, COL_EXT));
+    }
+    OF_TRY(of_asked_open(a, t, exts, &open, err));
     for (int row = 0; row < rows;) {
         OF_CLEANUP(of_freep) char *custom = of_strdup(of_pgres_text(res, row, COL_CUSTOM));
         const int first = row;
         bool changed = false;
         while (row < rows && is_same_at(res, row, first, COL_PERSON)) {
             OF_CLEANUP(field_done) struct field f = {.res = res, .from = row, .person = of_pgres_text(res, first, COL_PERSON),
-                                                     .source = a->conn->adapter_name, .key = of_pgres_text(res, row, COL_KEY)};
+                                                     .source = a->conn->adapter_name, .key = of_pgres_text(res, row, COL_KEY),
+                                                     .open = open};
             while (row < rows && is_same_at(res, row, first, COL_PERSON) && is_same_at(res, row, f.from, COL_KEY)) {
                 row++;
             }
@@ -486,5 +494,3 @@ enum of_code of_values_apply(struct of_apply *a, const struct of_type *type, con
     OF_TRY(merge_people(a, type, res, &d, err));
     return write_decided(a, type, ids, owner, &d, err);
 }
-
-/* --- records that are edges: memberships --- */

@@ -167,16 +167,23 @@ def conflicts():
         linked_by_hand(c, b)
 
 
+TEXT_VALUES = ("FROM sync.external_link l JOIN sync.base x ON x.org_id = l.org_id AND x.link_id = l.id JOIN sync.external_link d "
+               "ON d.org_id = l.org_id AND d.external_type = 'FieldDefinition' AND 'FieldDefinition/' || d.external_id = "
+               "x.seen -> '_rel' ->> 'field_definition' JOIN openfaith_fields f ON f.id = d.entity_id WHERE l.org_id = %s "
+               "AND l.external_type = 'FieldDatum' AND l.state = 'linked' AND f.type IN ('string', 'text') ")
+
+
 def text_values(c, n):
     """Values of text fields, of a person each: [(person, their id, field's key)]."""
-    rows = c.query("SELECT DISTINCT ON (l.entity_id) l.entity_id, l.external_id, f.key FROM sync.external_link l "
-                   "JOIN sync.base x ON x.org_id = l.org_id AND x.link_id = l.id JOIN sync.external_link d ON d.org_id = l.org_id "
-                   "AND d.external_type = 'FieldDefinition' AND 'FieldDefinition/' || d.external_id = "
-                   "x.seen -> '_rel' ->> 'field_definition' JOIN openfaith_fields f ON f.id = d.entity_id "
-                   "WHERE l.org_id = %s AND l.external_type = 'FieldDatum' AND l.state = 'linked' AND f.type IN ('string', 'text') "
+    rows = c.query(f"SELECT DISTINCT ON (l.entity_id) l.entity_id, l.external_id, f.key {TEXT_VALUES}"
                    f"ORDER BY l.entity_id, l.external_id LIMIT {n}", ORG)
     assert len(rows) == n, rows
     return rows
+
+
+def several_texts(c):
+    """A person with several: (person, their ids)."""
+    return c.query(f"SELECT l.entity_id, array_agg(l.external_id) {TEXT_VALUES}GROUP BY 1 HAVING count(*) >= 2 ORDER BY 1 LIMIT 1", ORG)[0]
 
 
 @test(timeout=240)
@@ -392,6 +399,15 @@ def values_are_theirs_to_say():
         here(1, None)
         c.settle(ORG, 60)
         assert both(1) == (["There"], ["There"]), both(1)
+        # several of one person in one save, each changed there
+        person, several = several_texts(c)
+        for ident in several:
+            c.sim.do("PATCH", f"/people/v2/field_data/{ident}", {"value": "Theirs"})
+        b.run('UPDATE openfaith_people SET "updatedAt" = now(), "updatedBy" = \'user_1\', "customFields" = (SELECT coalesce(jsonb_agg(e), '
+              '\'[]\') FROM jsonb_array_elements("customFields") e WHERE e ->> \'name\' NOT IN (SELECT key FROM openfaith_fields WHERE type IN '
+              "('string', 'text'))) WHERE id = %s", person)
+        c.settle(ORG, 60)
+        assert {d["id"]: d["attributes"]["value"] for d in c.sim.dump(1, "FieldDatum") if d["id"] in several} == dict.fromkeys(several, "Theirs")
 
 
 @test(timeout=120)

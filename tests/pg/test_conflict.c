@@ -335,7 +335,14 @@ static void an_edit_of_a_membership_that_waits(void **state)
         expect(&c, "SELECT coalesce(b.agreed::text, '-') AS a FROM sync.base b JOIN sync.external_link l ON l.org_id = ORG"
                    " AND l.external_type = 'Membership' AND l.id = b.link_id WHERE b.org_id = ORG", rows[i].agreed);
     }
-    expect(&c, "SELECT rule AS a, new ->> 0 AS b FROM sync.journal WHERE org_id = ORG AND field = 'role' ORDER BY 1",
+    strategy(&c, "ask"); /* the question of before is open still: what they say now waits for its answer, too */
+    make_sql(&c, "UPDATE public.openfaith_edges SET metadata = metadata || '{\"role\":\"leader\"}' WHERE \"orgId\" = ORG");
+    make_sql(&c, "UPDATE sync.base b SET agreed = '{\"role\":\"leader\"}' FROM sync.external_link l"
+                 " WHERE l.org_id = ORG AND l.external_type = 'Membership' AND b.org_id = ORG AND b.link_id = l.id");
+    bring(&c, "Membership", "7", MEMBER("helper", "\"2026-01-02\""));
+    expect(&c, MEMBERSHIP, "leader|2026-01-02|lives");
+    expect(&c, "SELECT detail ->> 'theirs' AS a FROM sync.review WHERE org_id = ORG", "helper");
+    expect(&c, "SELECT DISTINCT rule AS a, new ->> 0 AS b FROM sync.journal WHERE org_id = ORG AND field = 'role' ORDER BY 1",
            "conflict: ask|leader ; conflict: chms_wins|guest ; conflict: last_write_wins, ours newer|leader ;"
            " conflict: openfaith_wins|leader");
     expect(&c, "SELECT kind AS a, field AS b, entity_type AS c FROM sync.review WHERE org_id = ORG", "conflict|role|edge");

@@ -5,6 +5,7 @@
 -- $14 who wins (o ours, t theirs, a a person is asked, and ours stands), $15 rules.
 -- Of an edge that is there only what theirs changed is written: the rest may have been edited here. What somebody here deleted
 -- stays so, unless theirs names it anew. What theirs says now and a push of ours sent whose answer was lost is no change of theirs.
+-- What a person is asked about and has not answered stays as it is.
 -- Gives what both changed: id, the edge's key, field, who wins, rule, [ours, theirs].
 WITH x AS MATERIALIZED (
     SELECT l.id, l.kind, l.external_id, l.state, l.entity_id, b.staged, b.seen, b.agreed, r.aref, r.pref, a.entity_id AS ea, a.state AS astate, p.entity_id AS ep,
@@ -38,7 +39,9 @@ WITH x AS MATERIALIZED (
     WHERE NOT ok.fresh AND NOT g.dropped AND ok.staged ? k.key AND ok.staged -> k.key IS DISTINCT FROM ok.seen -> k.key
         AND coalesce(g.metadata -> k.key, 'null') <> ok.staged -> k.key
         AND (s.lost OR (coalesce(g.metadata -> k.key, 'null') <> coalesce(ok.agreed -> k.key, ok.seen -> k.key, 'null')
-            AND coalesce(g.metadata -> k.key, 'null') <> coalesce(ok.seen -> k.key, 'null')))
+            AND coalesce(g.metadata -> k.key, 'null') <> coalesce(ok.seen -> k.key, 'null'))
+            OR (k.side = 'a' AND EXISTS (SELECT FROM sync.review r WHERE r.org_id = $1 AND r.adapter = $2 AND r.external_type = $3
+                AND r.external_id = ok.external_id AND r.kind = 'conflict' AND r.state = 'open' AND r.field = k.key)))
 ), own AS MATERIALIZED ( -- as own_writes.sql; in the log before the edges are
     SELECT pg_logical_emit_message(true, 'openfaith-sync', $2 || E'\n' || string_agg(ok.src || '|' || ok.tgt || '|' || $10, E'\n'))
     FROM ok HAVING count(*) > 0

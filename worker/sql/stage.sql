@@ -18,7 +18,9 @@ WITH x AS (
         AND l.external_id = x.ext LIMIT 1) l
     WHERE l.state NOT IN ('merged_into', 'unlinked') AND (l.push_seq >= $11 OR EXISTS (SELECT FROM pushed p
         WHERE p.record_type = CASE l.kind WHEN 'entity' THEN l.entity_type ELSE $3 END
-            AND (p.record_id = l.entity_id OR (l.kind = 'value' AND starts_with(p.record_id, l.entity_id || '|')))))
+            AND (p.record_id = l.entity_id OR (l.kind = 'value' AND starts_with(p.record_id, l.entity_id || '|')
+                -- the answer to a push of one value says nothing of another field's
+                AND ($14::text IS DISTINCT FROM $3 OR split_part(p.record_id, '|', 2) = split_part($15::text, '|', 2))))))
 ), h AS (
     INSERT INTO sync.work AS w (org_id, adapter, direction, record_type, record_id, reason, due_at)
     SELECT $1, $2, 'in', $3, held.ext, 'pushed', now() + interval '1 second' FROM held

@@ -17,7 +17,7 @@ struct row {
     const char *strategy; /* NULL: last_write_wins */
     const char *staged, *seen, *agreed, *row;
     const char *theirs_at; /* NULL: none */
-    const char *by_field, *frozen;
+    const char *by_field, *frozen, *open;
     int64_t offset_ms;
     bool keep_first;
     const char *patch, *new_agreed; /* "" none */
@@ -127,7 +127,8 @@ static const struct row fields[] = {
      .notes = "firstName: conflict: ask", .asks = "firstName: {\"ours\":\"O\",\"theirs\":\"T\",\"why\":\"ask\"}",
      .not_only_theirs = true},
     {.what = "asked, and before the answer theirs changes again: still asked", .strategy = "ask", .staged = F("\"T2\"", "null"),
-     .seen = F("\"T\"", "null"), .agreed = "{\"firstName\":\"O\"}", .row = ROW("\"O\"", "null"), .theirs_at = AFTER, .patch = "",
+     .seen = F("\"T\"", "null"), .agreed = "{\"firstName\":\"O\"}", .row = ROW("\"O\"", "null"), .open = "[\"firstName\"]",
+     .theirs_at = AFTER, .patch = "",
      .new_agreed = "{\"firstName\":\"O\"}", .notes = "firstName: conflict: ask",
      .asks = "firstName: {\"ours\":\"O\",\"theirs\":\"T2\",\"why\":\"ask\"}", .not_only_theirs = true},
     {.what = "kept as ours, read again: still ours, nothing new is written down", .staged = F("\"T\"", "null"),
@@ -277,9 +278,11 @@ static void check(const struct row *r)
     OF_CLEANUP(of_json_freep) struct of_json *row = parse(r->row);
     OF_CLEANUP(of_json_freep) struct of_json *by_field = parse(r->by_field);
     OF_CLEANUP(of_json_freep) struct of_json *frozen = parse(r->frozen);
+    OF_CLEANUP(of_json_freep) struct of_json *open = parse(r->open);
     struct of_merge_in in = {.adapter = pco,
                              .by_field = by_field,
                              .frozen = frozen,
+                             .open = open,
                              .clock_offset_ms = r->offset_ms,
                              .keep_first = r->keep_first,
                              .sql = of_type_sql(of_type_find(pco, r->type ? r->type : "Person")),
