@@ -283,7 +283,8 @@ def before_it_is_sent():
         b.there(b.people[3][1], first_name="There3")
         c.ctl("resume", ORG, "pco")
         c.settle(ORG, 60)
-        assert b.both(3) == ("There3", "There3") and asks(c, b.people[3][1], since) == ["GET", "PATCH"], b.both(3)
+        found = asks(c, b.people[3][1], since)  # resuming makes a poll due, too: what that reads meanwhile is read once more
+        assert b.both(3) == ("There3", "There3") and found[0] == "GET" and found.count("PATCH") == 1, (b.both(3), found)
         text = c.ctl("explain", ORG, b.people[3][0], "firstName").stdout
         assert "last_write_wins, theirs newer" in text and "Here3" in text, text
         strategy("openfaith_wins")
