@@ -482,9 +482,7 @@ enum of_code of_apply_edges(struct of_apply *a, const struct of_type *type, cons
     of_pg_arg_text(&args, a->conn->adapter_name);
     of_pg_arg_array(&args, ids);
     of_pg_arg_text(&args, mode);
-    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *none = of_pgarr_new(OF_PG_TEXT);
-    of_pg_arg_bool(&args, fresh == NULL);
-    of_pg_arg_array(&args, fresh ? fresh : none);
+    of_pg_arg_array(&args, fresh);
     return of_pg_run_count(a->db, &s->edges, &args, ret_done, err);
 }
 

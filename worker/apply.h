@@ -52,7 +52,7 @@ OF_MUSTCHECK enum of_code of_apply_create(struct of_apply *a, const struct of_ty
 OF_MUSTCHECK enum of_code of_apply_populate(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids,
                                             struct of_err *err);
 /* Edges (and values) of linked records as base.seen says; *ret_done is the number of records that wait for nothing any more.
- * What somebody here deleted stays so, unless theirs names it anew: fresh holds such ("12 Campus/3"); NULL: all are. */
+ * What somebody here deleted stays so, unless theirs names it anew: fresh holds such ("12 Campus/3"). */
 OF_MUSTCHECK enum of_code of_apply_edges(struct of_apply *a, const struct of_type *type, const struct of_pgarr *ids,
                                          const struct of_pgarr *fresh, int64_t *ret_done, struct of_err *err);
 /* Records that are gone for good (404 and no merger): entities, edges and what they own are soft-deleted, links stay as

@@ -46,11 +46,7 @@ static enum of_code note(struct written *w, const struct of_pgres *res, int row,
     const struct of_json *theirs = of_json_next(ours);
     bool is_theirs = side[0] == 't';
     struct of_buf b = OF_BUF_INIT(EDGE_MAX);
-    of_buf_char(&b, '[');
-    of_json_write(&b, is_theirs ? ours : theirs);
-    of_buf_char(&b, ',');
-    of_json_write(&b, is_theirs ? theirs : ours);
-    of_buf_char(&b, ']');
+    of_journal_pair(&b, is_theirs ? ours : theirs, is_theirs ? theirs : ours);
     of_pgarr_text(w->eids, of_pgres_text(res, row, COL_EDGE));
     of_pgarr_text(w->exts, of_pgres_text(res, row, COL_EXT));
     of_pgarr_text(w->fields, of_pgres_text(res, row, COL_FIELD));

@@ -286,13 +286,13 @@ static void build_edges(const struct of_adapter *a, struct of_type_sql *s)
     }
     struct of_buf b = OF_BUF_INIT(64 * 1024);
     OF_CLEANUP(of_freep) char *type = of_asprintf("'%s'", s->type->name);
-    of_buf_str(&b, "-- params: 6\nWITH b AS MATERIALIZED (SELECT l.external_id, l.entity_id, b.seen, b.agreed "
+    of_buf_str(&b, "-- params: 5\nWITH b AS MATERIALIZED (SELECT l.external_id, l.entity_id, b.seen, b.agreed "
                    "FROM unnest($3::text[]) x (ext)");
     link_lookup(&b, "l", "id, external_id, entity_id, state", type, "x.ext");
     base_lookup(&b, "b.seen, b.agreed", "l.id");
     of_buf_str(&b, " WHERE l.state = 'linked')");
     edge_ctes(a, s, "$4", false,
-              " AND ($5::boolean OR r.external_id || ' ' || r.ref = ANY ($6::text[]) OR NOT EXISTS (SELECT FROM "
+              " AND (r.external_id || ' ' || r.ref = ANY ($5::text[]) OR NOT EXISTS (SELECT FROM "
               "public.openfaith_edges g WHERE g.\"orgId\" = $1 AND g.\"relationshipType\" = r.rtype "
               "AND g.\"sourceEntityId\" = CASE WHEN self_source THEN entity_id ELSE other END "
               "AND g.\"targetEntityId\" = CASE WHEN self_source THEN other ELSE entity_id END "
@@ -301,7 +301,7 @@ static void build_edges(const struct of_adapter *a, struct of_type_sql *s)
     /* ids of records that wait for nothing any more come back */
     of_buf_str(&b, " SELECT b.external_id FROM b WHERE NOT EXISTS (SELECT FROM r WHERE r.external_id = b.external_id "
                    "AND coalesce(r.other_state, 'unmatched') IN ('unmatched', 'ambiguous'))");
-    s->edges = (struct of_sql){.name = of_asprintf("edges_%s_%s", a->name, s->type->name), .text = take(&b), .nparams = 6};
+    s->edges = (struct of_sql){.name = of_asprintf("edges_%s_%s", a->name, s->type->name), .text = take(&b), .nparams = 5};
 }
 
 static void build_load(const struct of_adapter *a, struct of_type_sql *s)

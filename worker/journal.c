@@ -24,6 +24,15 @@ enum of_code of_journal_write(struct of_apply *a, const char *tag, const char *t
     return of_pg_run(a->db, &of_sql_journal, &args, NULL, err);
 }
 
+void of_journal_pair(struct of_buf *b, const struct of_json *stood, const struct of_json *stands)
+{
+    of_buf_char(b, '[');
+    of_json_write(b, stood);
+    of_buf_char(b, ',');
+    of_json_write(b, stands);
+    of_buf_char(b, ']');
+}
+
 enum of_code of_asked_write(struct of_apply *a, const char *tag, const char *type, const struct of_asked *q, struct of_err *err)
 {
     if (of_pgarr_len(q->ids) == 0) {

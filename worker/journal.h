@@ -16,6 +16,9 @@ struct of_journal { /* a row per change: of one length */
 OF_MUSTCHECK enum of_code of_journal_write(struct of_apply *a, const char *tag, const char *type, const struct of_journal *j,
                                            struct of_err *err);
 
+/* Appends [what stood, what stands]. */
+void of_journal_pair(struct of_buf *b, const struct of_json *stood, const struct of_json *stands);
+
 struct of_asked { /* a row per question: of one length */
     const struct of_pgarr *ids, *eids, *fields;
     const struct of_pgarr *details; /* jsonb: {"ours","theirs","why"} */

@@ -97,23 +97,17 @@ static void drop(struct batch *b, const char *eid, const char *rtype, const char
     of_pgarr_text(b->a.d_refs, ref);
 }
 
-/* A relation that only theirs changed. */
-static void note_change(struct batch *b, const char *ext, const char *eid, const struct of_relation *r, const struct of_json *was,
-                        const struct of_json *is)
+/* A relation's line for the journal; pair: [what stood, what stands], consumed. */
+static void add_note(struct batch *b, const char *ext, const char *eid, const struct of_relation *r, struct of_buf *pair,
+                     const char *rule)
 {
-    struct of_buf v = OF_BUF_INIT(BODY_MAX);
     OF_CLEANUP(of_freep) char *field = of_asprintf("_rel.%s", r->key);
-    of_buf_char(&v, '[');
-    of_json_write(&v, was);
-    of_buf_char(&v, ',');
-    of_json_write(&v, is);
-    of_buf_char(&v, ']');
     of_pgarr_text(b->a.j_eids, eid);
     of_pgarr_text(b->a.j_ext, ext);
     of_pgarr_text(b->a.j_fields, field);
-    of_pgarr_text(b->a.j_values, of_buf_text(&v));
-    of_pgarr_text(b->a.j_rules, "theirs changed");
-    of_buf_done(&v);
+    of_pgarr_text(b->a.j_values, of_buf_text(pair));
+    of_pgarr_text(b->a.j_rules, rule);
+    of_buf_done(pair);
 }
 
 /* Relations that theirs had and has no longer go, those that it names anew come; where both sides changed one, as was decided. */
@@ -135,7 +129,9 @@ static void relations(struct of_apply *a, const struct of_type *t, const struct 
             continue;
         }
         if (!choice && r->kind == OF_REL_EDGE && was && is && !of_json_equal(was, is) && !of_relations_is_ours(&b->choices, eid, r)) {
-            note_change(b, ext, eid, r, was, is);
+            struct of_buf pair = OF_BUF_INIT(BODY_MAX);
+            of_journal_pair(&pair, was, is);
+            add_note(b, ext, eid, r, &pair, "theirs changed");
         }
         for (const char *p = choice ? choice->now : ""; *p; p += strcspn(p, ",") + (p[strcspn(p, ",")] == ',')) {
             OF_CLEANUP(of_freep) char *ref = of_strndup(p, strcspn(p, ","));
@@ -168,13 +164,9 @@ static void note_relation(struct batch *b, const char *ext, const char *eid, con
     of_buf_char(&v, ',');
     of_buf_json_str(&v, now[0] ? now : NULL);
     of_buf_char(&v, ']');
-    OF_CLEANUP(of_freep) char *field = of_asprintf("_rel.%s", c->relation->key);
-    of_pgarr_text(b->a.j_eids, eid);
-    of_pgarr_text(b->a.j_ext, ext);
-    of_pgarr_text(b->a.j_fields, field);
-    of_pgarr_text(b->a.j_values, of_buf_text(&v));
-    of_pgarr_text(b->a.j_rules, c->rule);
+    add_note(b, ext, eid, c->relation, &v, c->rule);
     if (c->ask) {
+        OF_CLEANUP(of_freep) char *field = of_asprintf("_rel.%s", c->relation->key);
         of_buf_str(&d, "{\"ours\":");
         of_buf_json_str(&d, c->now[0] ? c->now : NULL);
         of_buf_str(&d, ",\"theirs\":");
@@ -185,7 +177,6 @@ static void note_relation(struct batch *b, const char *ext, const char *eid, con
         of_pgarr_text(b->a.a_fields, field);
         of_pgarr_text(b->a.a_details, of_buf_text(&d));
     }
-    of_buf_done(&v);
     of_buf_done(&d);
 }
 

@@ -106,13 +106,18 @@ enum of_code of_push_later(struct of_push_item *it, struct of_pg *db, const stru
     return of_pg_run(db, &of_sql_push_later, &args, NULL, err);
 }
 
+enum of_code of_push_lock(struct of_push_item *it, struct of_pg *db, const char *ref, struct of_err *err)
+{
+    struct of_pgargs args = OF_PGARGS_INIT;
+    of_pg_arg_text(&args, it->pj->org);
+    of_pg_arg_text(&args, it->pj->adapter);
+    of_pg_arg_text(&args, ref);
+    return of_pg_run(db, &of_sql_push_lock, &args, NULL, err);
+}
+
 static enum of_code wait_locked(struct of_push_item *it, struct of_pg *db, const char *ref, bool is_stuck, struct of_err *err)
 {
-    struct of_pgargs lock = OF_PGARGS_INIT;
-    of_pg_arg_text(&lock, it->pj->org);
-    of_pg_arg_text(&lock, it->pj->adapter);
-    of_pg_arg_text(&lock, ref);
-    OF_TRY(of_pg_run(db, &of_sql_push_lock, &lock, NULL, err));
+    OF_TRY(of_push_lock(it, db, ref, err));
     const char *id = strchr(ref, '/');
     int64_t rows = 0;
     struct of_pgargs args = OF_PGARGS_INIT;
@@ -517,6 +522,17 @@ static enum of_code next_due(struct of_push_job *pj, struct of_pg *db, int64_t *
     return OF_OK;
 }
 
+/* The job looks again then; false: not so soon that it should stay for it. */
+static bool come_back(struct of_push_job *pj, int64_t ms)
+{
+    if (ms > STAY_MS) { /* leaving earlier would cost the scheduler's seconds */
+        return false;
+    }
+    pj->job.wake_at = (struct of_boot){.ms = of_boot_now().ms + OF_MAX(ms, 1)};
+    pj->due = true;
+    return true;
+}
+
 /* Nothing is under way. looked: and nothing could be claimed just now. */
 static enum of_step rest(struct of_push_job *pj, struct of_pg *db, bool looked, struct of_err *err)
 {
@@ -532,9 +548,7 @@ static enum of_step rest(struct of_push_job *pj, struct of_pg *db, bool looked, 
         pj->due = true;
         return OF_STEP_AGAIN;
     }
-    if (ms <= STAY_MS) { /* leaving would cost the scheduler's seconds */
-        pj->job.wake_at = (struct of_boot){.ms = of_boot_now().ms + OF_MAX(ms, 1)};
-        pj->due = true;
+    if (come_back(pj, ms)) {
         return OF_STEP_WAIT;
     }
     return leave(pj, false) ? OF_STEP_DONE : OF_STEP_AGAIN;
@@ -578,8 +592,7 @@ static enum of_step work(struct of_push_job *pj, struct of_pg *db)
         if (next_due(pj, db, &ms, &err) != OF_OK) {
             return retry(pj, &err);
         }
-        pj->due = pj->due || ms <= STAY_MS;
-        pj->job.wake_at.ms = ms <= STAY_MS ? of_boot_now().ms + OF_MAX(ms, 1) : 0;
+        (void)come_back(pj, ms);
     }
     return count_in(pj, PUSH_ANSWERED) > 0 ? OF_STEP_AGAIN : OF_STEP_WAIT;
 }

@@ -100,6 +100,9 @@ struct of_push_later {
     bool keep_intent;
 };
 enum of_code of_push_later(struct of_push_item *it, struct of_pg *db, const struct of_push_later *l, struct of_err *err);
+/* Whoever links the record of ours that `ref` names, or decides about it, and whoever decides to wait for that, take turns: until the
+ * caller's transaction ends. */
+enum of_code of_push_lock(struct of_push_item *it, struct of_pg *db, const char *ref, struct of_err *err);
 /* Waits until `ref` (out:person/person_01…) is linked; parked where that one is stuck itself: nobody knows when, so it is not owed. */
 enum of_code of_push_wait(struct of_push_item *it, struct of_pg *db, const char *ref, bool is_stuck, struct of_err *err);
 /* What it needs is not there and not on its way. It may have been written in two transactions, or by two messages that are worked off

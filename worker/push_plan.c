@@ -296,11 +296,7 @@ static enum of_code never_linked(struct of_push_item *it, struct of_pg *db, stru
 static enum of_code wait_for_person(struct of_push_item *it, struct of_pg *db, struct of_err *err)
 {
     OF_CLEANUP(of_freep) char *ref = of_asprintf("review:%s", it->record_id);
-    struct of_pgargs lock = OF_PGARGS_INIT;
-    of_pg_arg_text(&lock, it->pj->org);
-    of_pg_arg_text(&lock, it->pj->adapter);
-    of_pg_arg_text(&lock, ref);
-    OF_TRY(of_pg_run(db, &of_sql_push_lock, &lock, NULL, err));
+    OF_TRY(of_push_lock(it, db, ref, err));
     int64_t rows = 0;
     struct of_pgargs args = OF_PGARGS_INIT;
     of_pg_arg_text(&args, it->pj->org);

@@ -16,11 +16,7 @@ enum { NAMED_TRIES = 6 };
 static enum of_code lock_record(struct of_push_item *it, struct of_pg *db, const char *tag, const char *id, struct of_err *err)
 {
     OF_CLEANUP(of_freep) char *ref = of_asprintf("out:%s/%s", tag, id);
-    struct of_pgargs args = OF_PGARGS_INIT;
-    of_pg_arg_text(&args, it->pj->org);
-    of_pg_arg_text(&args, it->pj->adapter);
-    of_pg_arg_text(&args, ref);
-    return of_pg_run(db, &of_sql_push_lock, &args, NULL, err);
+    return of_push_lock(it, db, ref, err);
 }
 
 static char *intent_text(const struct of_push_item *it)

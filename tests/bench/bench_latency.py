@@ -105,7 +105,7 @@ def main():
         used, machine = account.end()
         if args.statements:
             for row in c.query("SELECT round(total_exec_time), round(total_plan_time), calls, plans, rows, left(regexp_replace(query, "
-                               "'\\s+', ' ', 'g'), 150) FROM pg_stat_statements ORDER BY total_exec_time + total_plan_time DESC LIMIT 70"):
+                               "'\\s+', ' ', 'g'), 150) FROM pg_stat_statements ORDER BY total_exec_time + total_plan_time DESC LIMIT 15"):
                 print("  %s ms at work, %s ms planning, %s calls, %s plans, %s rows: %s" % row)
         arrived = {}
         for e in c.sim.writes():

@@ -73,10 +73,11 @@ static void an_edge_waits_for_its_other_end(void **state)
     ok(of_pg_commit(db, &err));
     expect(&c, WORK, "Person/12|ready|missing|Campus/2");
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *none = of_pgarr_new(OF_PG_TEXT);
     of_pgarr_text(ids, "12");
     int64_t done = 0;
     ok(of_apply_begin(&c.a, &err));
-    ok(of_apply_edges(&c.a, of_type_find(pco, "Person"), ids, NULL, &done, &err));
+    ok(of_apply_edges(&c.a, of_type_find(pco, "Person"), ids, none, &done, &err));
     ok(of_pg_commit(db, &err));
     assert_int_equal(done, 1);
     expect(&c, EDGES, "Campus/2|campus_primary_campus_person|Person/12|campus>person|lives");
@@ -325,10 +326,11 @@ static void a_merge_into_one_that_is_not_here_yet(void **state)
     bring(&c, "Household", "3", HOUSEHOLD("Both", "\"Person/22\""));
     bring(&c, "Person", "22", FAMILY("Kept", ""));
     OF_CLEANUP(of_pgarr_freep) struct of_pgarr *ids = of_pgarr_new(OF_PG_TEXT);
+    OF_CLEANUP(of_pgarr_freep) struct of_pgarr *none = of_pgarr_new(OF_PG_TEXT);
     int64_t tied = 0;
     of_pgarr_text(ids, "3");
     ok(of_apply_begin(&c.a, &err));
-    ok(of_apply_edges(&c.a, of_type_find(pco, "Household"), ids, NULL, &tied, &err));
+    ok(of_apply_edges(&c.a, of_type_find(pco, "Household"), ids, none, &tied, &err));
     ok(of_pg_commit(db, &err));
     OF_CLEANUP(of_freep) char *got = ask(&c, EDGES);
     assert_non_null(strstr(got, "Household/3|household_has_person|Person/22"));

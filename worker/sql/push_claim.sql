@@ -1,8 +1,8 @@
 -- params: 4
 -- Takes rows of the way out that are due, or whose lease has run out, and whose transaction can be seen by now. $1 org, $2 adapter,
 -- $3 lease ms, $4 at most. Locks rows, skips locked ones. Gives type, id, fence, attempts, reason, priority, intent, ms for which what
--- an earlier try made may still be hidden, for how many ms it has been owed, what an earlier try was sending. The states are named twice: in that form the planner
--- knows them for those of the index work_due_out, and else it reads and sorts all rows for each few.
+-- an earlier try made may still be hidden, for how many ms it has been owed, what an earlier try was sending. The states are named
+-- twice: in that form the planner knows them for those of the index work_due_out, and else it reads and sorts all rows for each few.
 WITH due AS (
     SELECT record_type, record_id FROM sync.work
     WHERE org_id = $1 AND adapter = $2 AND direction = 'out' AND state IN ('ready', 'leased', 'waiting')

@@ -15,7 +15,8 @@ WITH f AS MATERIALIZED (
     WHERE e ->> 'source' = $2 AND e ->> 'value' IS NOT NULL
 ), theirs AS (
     SELECT p.id, f.key, f.type, v.value FROM p
-    CROSS JOIN LATERAL (SELECT CASE WHEN b.agreed ? 'value' THEN b.agreed ->> 'value' ELSE b.seen ->> 'value' END AS value, b.seen -> '_rel' ->> $5 AS ref
+    CROSS JOIN LATERAL (SELECT CASE WHEN b.agreed ? 'value' THEN b.agreed ->> 'value' ELSE b.seen ->> 'value' END AS value,
+        b.seen -> '_rel' ->> $5 AS ref
         FROM (SELECT * FROM sync.external_link l WHERE l.org_id = $1 AND l.adapter = $2 AND l.entity_id = p.id
             AND l.kind IN ('edge', 'value') OFFSET 0) l
         CROSS JOIN LATERAL (SELECT * FROM sync.base b WHERE b.org_id = $1 AND b.link_id = l.id LIMIT 1) b
